@@ -1,0 +1,1 @@
+"""Pulumi programs: configuration to components to exports. No size is decided here."""

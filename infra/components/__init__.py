@@ -1,0 +1,1 @@
+"""Components of the stack; importable by other Pulumi programs."""

@@ -1,0 +1,1 @@
+"""The rightsize command: parse, call a use case, render, exit code."""

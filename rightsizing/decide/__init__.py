@@ -1,0 +1,1 @@
+"""From a profile and the catalog to a recommendation. Pure."""

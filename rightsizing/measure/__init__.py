@@ -1,0 +1,1 @@
+"""Adapters from measurement sources to the Parquet store."""

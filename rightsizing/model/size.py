@@ -1,0 +1,94 @@
+"""What a workload can be resized to: integers and strings only, so that it hashes canonically."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from rightsizing.model.base import FrozenModel
+from rightsizing.units import CPU_UNITS_PER_VCPU, MILLICORES_PER_CORE, mib_to_bytes
+
+INSTANCE_TYPE_PATTERN = re.compile(r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$")
+MIN_CONTAINER_MEMORY_MIB = 6  # Docker refuses less: "Minimum memory limit allowed is 6MB"
+
+
+class FleetSize(FrozenModel):
+    """An EC2 Auto Scaling group: type and the range the autoscaler may use (desired is its own)."""
+
+    kind: Literal["fleet"] = "fleet"
+    instance_type: str
+    min_instances: int = Field(ge=0, le=10_000)
+    max_instances: int = Field(ge=1, le=10_000)
+
+    @field_validator("instance_type")
+    @classmethod
+    def _shaped_like_a_type(cls, value: str) -> str:
+        if not INSTANCE_TYPE_PATTERN.match(value):
+            raise ValueError(f"{value!r} is not an instance type such as m7g.large")
+        return value
+
+    @model_validator(mode="after")
+    def _range_is_ordered(self) -> Self:
+        if self.min_instances > self.max_instances:
+            raise ValueError(
+                f"min_instances {self.min_instances} is above max_instances {self.max_instances}"
+            )
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.instance_type} x {self.min_instances}-{self.max_instances}"
+
+
+class ServiceSize(FrozenModel):
+    """An ECS service: task CPU and memory, and the range of the task count."""
+
+    kind: Literal["service"] = "service"
+    cpu_units: int = Field(ge=128, le=196_608)  # ECS task limits, EC2 launch type up to 192 vCPU
+    memory_mib: int = Field(ge=4, le=2_000_000)
+    min_tasks: int = Field(ge=0, le=5_000)
+    max_tasks: int = Field(ge=1, le=5_000)
+
+    @model_validator(mode="after")
+    def _range_is_ordered(self) -> Self:
+        if self.min_tasks > self.max_tasks:
+            raise ValueError(f"min_tasks {self.min_tasks} is above max_tasks {self.max_tasks}")
+        return self
+
+    @property
+    def cpu_cores(self) -> float:
+        """vCPU of one task."""
+        return self.cpu_units / CPU_UNITS_PER_VCPU
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of one task."""
+        return mib_to_bytes(self.memory_mib)
+
+    def __str__(self) -> str:
+        return f"{self.cpu_cores:g} vCPU, {self.memory_mib} MiB x {self.min_tasks}-{self.max_tasks}"
+
+
+class ContainerSize(FrozenModel):
+    """A Docker container's limits, or a host's capacity: CPU and memory of one instance."""
+
+    kind: Literal["container"] = "container"
+    cpu_millicores: int = Field(ge=10, le=1_024_000)  # Docker's own minimum is 0.01 CPU
+    memory_mib: int = Field(ge=MIN_CONTAINER_MEMORY_MIB, le=64_000_000)
+
+    @property
+    def cpu_cores(self) -> float:
+        """Limit in cores."""
+        return self.cpu_millicores / MILLICORES_PER_CORE
+
+    @property
+    def memory_bytes(self) -> int:
+        """Limit in bytes."""
+        return mib_to_bytes(self.memory_mib)
+
+    def __str__(self) -> str:
+        return f"{self.cpu_cores:g} cores, {self.memory_mib} MiB"
+
+
+Size = Annotated[FleetSize | ServiceSize | ContainerSize, Field(discriminator="kind")]

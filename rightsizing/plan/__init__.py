@@ -1,0 +1,1 @@
+"""From recommendations to phases, money, consistency checks and a release. Pure."""

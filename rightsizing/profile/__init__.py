@@ -1,0 +1,1 @@
+"""From measurements (an Ibis table) to profiles. Pure."""

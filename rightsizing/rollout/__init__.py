@@ -1,0 +1,1 @@
+"""Taking a stack from one release to another, and back."""

@@ -1,0 +1,1 @@
+"""Stack operations: drivers, history, the release ledger."""
