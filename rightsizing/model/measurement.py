@@ -82,6 +82,7 @@ class MeasureReport:
     new: int
     skipped: tuple[Skip, ...] = ()
     failures: tuple[str, ...] = ()  # one sentence per resource that could not be read
+    notes: tuple[Skip, ...] = ()  # rows that were stored, but with something to know about them
 
     @property
     def complete(self) -> bool:

@@ -34,7 +34,8 @@ class CpuProfile:
     """CPU demand per instance.
 
     ``histogram`` maps bin index (0.5 % of ``capacity_cores`` each, upper edge exclusive) to a
-    count of intervals; ``daily_max_cores`` has one value a day, oldest first.
+    count of intervals; ``daily_max_cores`` has one value a day, oldest first. ``daily_tail`` is,
+    for the same days, the part of the histogram from the pooled 95th percentile up.
     """
 
     capacity_cores: float
@@ -46,6 +47,8 @@ class CpuProfile:
     at_limit_ratio: float  # share of intervals at 98 % of capacity and more: demand is censored
     throttled_ratio: float | NoData
     credit_exhausted_ratio: float | NoData
+    daily_tail: tuple[tuple[tuple[int, int], ...], ...] = ()
+    averages_only: bool = False  # no interval gave its peak, so the means stand in for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class MemoryProfile:
     peak_bytes: float
     daily_max_bytes: tuple[float, ...]
     near_limit_ratio: float  # share of intervals at 95 % of capacity and more
-    oom_kills: int
+    oom_kills: int  # under the capacity in force; kills under a smaller limit were answered by it
 
 
 @dataclass(frozen=True, slots=True)

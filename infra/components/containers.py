@@ -1,0 +1,105 @@
+"""A Docker container with CPU and memory limits.
+
+Docker changes a memory limit on a running container; a CPU limit makes the provider replace it.
+A container that may run twice is replaced by starting its successor first. One that must not, or
+cannot because its name or port is fixed, is stopped first: it is down for at most STOP_SECONDS
+plus the time its successor needs to start, and ``summary`` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi_docker as docker
+
+from infra.components.naming import resource_stem
+from infra.tags import workload_tags
+from rightsizing.model.size import ContainerSize
+from rightsizing.units import MILLICORES_PER_CORE
+
+STOP_SECONDS = 10  # from SIGTERM to SIGKILL; Docker's own default, written down because it is shown
+
+
+@dataclass(frozen=True)
+class LimitedContainerArgs:
+    """What runs, with which limits, and whether a second copy may run beside it."""
+
+    size: ContainerSize
+    image: str
+    stop_first: bool
+    command: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    container_name: str | None = None
+    ports: Mapping[int, int] = field(default_factory=dict)  # container port -> host port
+    mounts: Mapping[str, str] = field(default_factory=dict)  # host path -> path inside, read-only
+    network_mode: str = "bridge"
+    restart: str = "unless-stopped"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class LimitedContainer(pulumi.ComponentResource):
+    """One container of a workload; ``name`` is the workload's key."""
+
+    container: docker.Container
+    summary: pulumi.Output[Any]
+
+    def __init__(
+        self, name: str, args: LimitedContainerArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("rightsizing:index:LimitedContainer", name, None, opts)
+        self.container = docker.Container(
+            resource_stem(name),
+            name=args.container_name,
+            image=args.image,
+            command=list(args.command) or None,
+            envs=[f"{key}={value}" for key, value in sorted(args.environment.items())] or None,
+            cpus=docker_cpus(args.size.cpu_millicores),
+            memory=args.size.memory_mib,
+            memory_swap=args.size.memory_mib,  # memory plus swap: equal means no swap
+            restart=args.restart,
+            network_mode=args.network_mode,
+            ports=[
+                docker.ContainerPortArgs(internal=inside, external=outside)
+                for inside, outside in sorted(args.ports.items())
+            ]
+            or None,
+            mounts=[
+                docker.ContainerMountArgs(type="bind", source=source, target=target, read_only=True)
+                for source, target in sorted(args.mounts.items())
+            ]
+            or None,
+            destroy_grace_seconds=STOP_SECONDS,
+            labels=[
+                docker.ContainerLabelArgs(label=key, value=value)
+                for key, value in sorted(workload_tags(name, more=args.tags).items())
+            ],
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=args.stop_first),
+        )
+        self.summary = pulumi.Output.from_input(
+            {
+                "container_name": self.container.name,
+                "cpus": docker_cpus(args.size.cpu_millicores),
+                "memory_mib": args.size.memory_mib,
+                "on_cpu_change": replacement_notice(stop_first=args.stop_first),
+            }
+        )
+        self.register_outputs({"summary": self.summary})
+
+
+def docker_cpus(millicores: int) -> str:
+    """Docker's ``--cpus`` text, exact: 16000 -> "16", 1750 -> "1.75", 10 -> "0.01"."""
+    cores, rest = divmod(millicores, MILLICORES_PER_CORE)
+    return f"{cores}.{rest:03d}".rstrip("0").rstrip(".")
+
+
+def replacement_notice(*, stop_first: bool) -> str:
+    """What a change of the CPU limit does to the running container, as a sentence."""
+    if stop_first:
+        return (
+            f"stopped (within {STOP_SECONDS} s) before its successor starts: it never runs twice, "
+            f"and is down until the successor is up"
+        )
+    return "its successor starts before it is stopped"

@@ -1,0 +1,109 @@
+"""The stack's configuration as one typed value: the only reader of ``pulumi.Config`` in ``infra``.
+
+Two parts, each with one parser shared with the command line: the declaration (what runs where) and
+the sizing (release, phase and rollout, through the same public call as any other program). Two
+things are refused here because every driver runs this code: a release that was rolled back and
+quarantined, and the local stand-ins for a production stack.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+
+from infra.images import require_images
+from rightsizing.errors import ConfigError
+from rightsizing.model.declaration import (
+    DECLARATION_KEYS,
+    NAMESPACE,
+    StackDeclaration,
+    parse_declaration,
+)
+from rightsizing.model.quarantine import QUARANTINE_FILE, find_quarantined, parse_quarantine
+from rightsizing.model.stackconfig import StackSizing
+from rightsizing.model.update import RELEASE_KEY, Json
+from rightsizing.sizing import Sizing, stack_sizing
+
+PROJECT_FILE = "Pulumi.yaml"
+RECORD_DIR = ".rightsizing"  # <project folder>/.rightsizing/<project>/<stack>/
+PRODUCTION_PREFIX = "prod"
+_TEXT_KEYS = frozenset({"region", "owner"})  # plain strings; every other key is structured
+
+
+@dataclass(frozen=True, slots=True)
+class StackConfig:
+    """Everything the program builds from."""
+
+    project: str
+    stack: str
+    declaration: StackDeclaration
+    sizing: Sizing
+
+
+def load_config(project_dir: Path | None = None) -> StackConfig:
+    """Read and check the running stack's configuration.
+
+    Args:
+        project_dir: folder that holds ``Pulumi.yaml``; found from the working directory if None.
+
+    Raises:
+        ConfigError: a key is malformed, a fleet has no image for its size, the release is
+            quarantined, or a production stack asks for the local stand-ins. It names the key.
+    """
+    stack = pulumi.get_stack()
+    project = pulumi.get_project()
+    declaration = parse_declaration(_declared_values(pulumi.Config(NAMESPACE)))
+    refuse_embedded_production(stack, declaration)
+    sizing = stack_sizing()
+    require_images(declaration, sizing)
+    root = project_dir if project_dir is not None else find_project_dir(Path.cwd())
+    refuse_quarantined(sizing.stack, root / RECORD_DIR / project / stack / QUARANTINE_FILE)
+    return StackConfig(project, stack, declaration, sizing)
+
+
+def refuse_embedded_production(stack: str, declaration: StackDeclaration) -> None:
+    """Raise ConfigError when a stack named like production would be served by stand-ins."""
+    if declaration.embedded and stack.lower().startswith(PRODUCTION_PREFIX):
+        raise ConfigError(
+            f"{NAMESPACE}:embedded is true for stack {stack!r}, which is named like production; "
+            f"set it to false, or give a stack for experiments a name that does not start with "
+            f"{PRODUCTION_PREFIX!r}"
+        )
+
+
+def refuse_quarantined(sizing: StackSizing, quarantine_file: Path) -> None:
+    """Raise ConfigError when the release was rolled back at this phase, or the list is damaged."""
+    if sizing.release is None or not quarantine_file.exists():
+        return
+    entries = parse_quarantine(quarantine_file.read_text(encoding="utf-8"), str(quarantine_file))
+    found = find_quarantined(entries, sizing.release.id, sizing.phase)
+    if found is not None:
+        raise ConfigError(
+            f"{RELEASE_KEY} {sizing.release.short_id} at phase {sizing.phase} is quarantined "
+            f"({found.reason}); run `rightsize rollback` to restore the last good release, or "
+            f"`rightsize plan` when its evidence has changed"
+        )
+
+
+def find_project_dir(start: Path) -> Path:
+    """The nearest folder from ``start`` upwards that holds ``Pulumi.yaml``.
+
+    A program with ``main: infra/`` runs inside ``infra/``, so this is usually its parent.
+    """
+    for folder in (start, *start.parents):
+        if (folder / PROJECT_FILE).is_file():
+            return folder
+    raise ConfigError(
+        f"no {PROJECT_FILE} in {start} or above it; run from inside the project folder"
+    )
+
+
+def _declared_values(config: pulumi.Config) -> dict[str, Json]:
+    values: dict[str, Json] = {}
+    for key in DECLARATION_KEYS:
+        value = config.get(key) if key in _TEXT_KEYS else config.get_object(key)
+        if value is not None:
+            values[f"{NAMESPACE}:{key}"] = value
+    return values

@@ -1,0 +1,40 @@
+"""Commands by name; each module is imported when its command is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import cast
+
+import click
+
+
+def _from(module: str, attribute: str) -> Callable[[], click.Command]:
+    def load() -> click.Command:
+        found = getattr(import_module(f"rightsizing.cli.commands.{module}"), attribute)
+        return cast("click.Command", found)
+
+    return load
+
+
+COMMANDS: Mapping[str, Callable[[], click.Command]] = {
+    "discover": _from("measuring", "discover"),
+    "measure": _from("measuring", "measure"),
+    "record": _from("recording", "record"),
+    "store": _from("measuring", "store"),
+    "recommend": _from("deciding", "recommend"),
+    "audit": _from("auditing", "audit"),
+    "plan": _from("planning", "plan"),
+    "check": _from("checking", "check"),
+    "preview": _from("applying", "preview"),
+    "apply": _from("applying", "apply"),
+    "retire": _from("applying", "retire"),
+    "destroy": _from("applying", "destroy"),
+    "rollback": _from("restoring", "rollback"),
+    "history": _from("restoring", "history"),
+    "status": _from("restoring", "status"),
+    "report": _from("reporting", "report"),
+    "local": _from("local", "local"),
+    "catalog": _from("catalog", "catalog"),
+    "iam-policy": _from("policy", "iam_policy"),
+}

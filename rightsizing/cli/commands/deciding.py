@@ -1,0 +1,77 @@
+"""``rightsize recommend``: a size for every workload, with its risk, money and reasons."""
+
+from __future__ import annotations
+
+import click
+
+from rightsizing.cli.deciding import decide, declared_workloads, measurements, policy_of
+from rightsizing.cli.session import Session
+from rightsizing.decide.holdout import evaluate_holdout
+from rightsizing.decide.policy import Scope
+from rightsizing.profile.build import build_profiles
+from rightsizing.report import jsonview, terminal
+
+PARTIAL_DATA_EXIT_CODE = 8
+SCOPES = {"same-family": Scope.SAME_FAMILY, "any-family": Scope.ANY_FAMILY}
+
+
+@click.command(epilog="Example: rightsize recommend --set cpu_headroom_pct=30 --json")
+@click.option(
+    "--scope",
+    type=click.Choice(list(SCOPES)),
+    default="any-family",
+    show_default=True,
+    help="Instance types a fleet may move to.",
+)
+@click.option(
+    "--holdout-days",
+    type=int,
+    help="Hide the last days, size on what precedes, and show what the hidden days say.",
+)
+@click.option("--all-history", is_flag=True, help="Use everything the store holds.")
+@click.option("--workload", "only", multiple=True, help="Only this workload; may be repeated.")
+@click.option("--set", "overrides", multiple=True, help="A setting: NAME=VALUE (docs/reference).")
+@click.pass_obj
+def recommend(
+    session: Session,
+    scope: str,
+    holdout_days: int | None,
+    all_history: bool,
+    only: tuple[str, ...],
+    overrides: tuple[str, ...],
+) -> int:
+    """Recommend sizes from what was measured.
+
+    Workloads are those of the stack file and of the store; one that is only measured counts as a
+    host of its measured capacity. Nothing is changed.
+    """
+    session.overrides = overrides
+    policy = policy_of(session.settings)
+    workloads = declared_workloads(session)
+    rows = measurements(session, everything=all_history or holdout_days is not None)
+    if only:
+        rows = rows.filter(rows.workload.isin(list(only)))
+        workloads = {key: item for key, item in workloads.items() if key in only}
+    if holdout_days is not None:
+        report = evaluate_holdout(
+            rows,
+            session.catalog,
+            policy,
+            rates=session.rates,
+            workloads=workloads,
+            scope=SCOPES[scope],
+            holdout_days=holdout_days,
+        )
+        session.show(terminal.holdout(report), jsonview.holdout(report))
+        return PARTIAL_DATA_EXIT_CODE if report.unsized else 0
+    decided = decide(session, workloads, build_profiles(rows), SCOPES[scope])
+    session.show(
+        terminal.recommendations(decided.recommendations),
+        {
+            **jsonview.recommendations(decided.recommendations),
+            "failures": list(decided.failures),
+        },
+    )
+    for failure in decided.failures:
+        session.remark(f"not decided: {failure}")
+    return PARTIAL_DATA_EXIT_CODE if decided.failures else 0

@@ -1,0 +1,109 @@
+"""``rightsize local``: the AWS and Docker stand-ins on this machine."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+
+from rightsizing.cli.session import Session
+from rightsizing.errors import EmbeddedError
+
+
+@click.group(epilog='Example: rightsize local up && eval "$(rightsize local env)"')
+def local() -> None:
+    """Run everything on this machine, with no AWS account.
+
+    A local AWS (moto) on loopback, and a simulated Docker API where no engine answers. State is
+    kept between commands and restored after a restart. Nothing here can serve a real stack.
+    """
+
+
+def _require_embedded(session: Session) -> None:
+    if not session.declaration.embedded:
+        raise EmbeddedError(
+            f"stack {session.stack_name} is not an embedded stack; only a stack whose file says "
+            "rightsizing:embedded: true can use the local cloud"
+        )
+
+
+@local.command(epilog="Example: rightsize local up")
+@click.pass_obj
+def up(session: Session) -> None:
+    """Start the local cloud, or restore it, and make the stack."""
+    from rightsizing.embedded.cloud.server import LocalCloud
+    prepare_images = lambda *a, **k: []
+
+    _require_embedded(session)
+    endpoints = LocalCloud(session.project_dir).start()
+    if endpoints.notice:
+        session.remark(endpoints.notice)
+    images = {item.image for item in session.declaration.containers.values()}
+    made = prepare_images(endpoints.docker_host, images, simulated=endpoints.docker_simulated)
+    driver = session.driver
+    if not driver.exists(session.stack):
+        driver.create(session.stack)
+    engine = "simulated Docker API" if endpoints.docker_simulated else "Docker engine"
+    lines = [
+        f"local AWS (simulated by moto) at {endpoints.aws_url}",
+        f"{engine} at {endpoints.docker_host}",
+        *made,
+        f"stack {session.stack.name} on the {driver.name.value} driver",
+    ]
+    session.show(
+        "\n".join(lines),
+        {
+            "aws_url": endpoints.aws_url,
+            "docker_host": endpoints.docker_host,
+            "docker_simulated": endpoints.docker_simulated,
+            "stack": session.stack.name,
+            "driver": driver.name.value,
+        },
+    )
+
+
+@local.command(epilog="Example: rightsize local down --forget")
+@click.option("--forget", is_flag=True, help="Also delete the cloud's state.")
+@click.option("--yes", is_flag=True, help="Do not ask before deleting.")
+@click.pass_obj
+def down(session: Session, forget: bool, yes: bool) -> None:
+    """Stop the local cloud; its state can be restored by `local up`, unless it is forgotten."""
+    from rightsizing.embedded.cloud.server import LocalCloud
+
+    _require_embedded(session)
+    cloud = LocalCloud(session.project_dir)
+    if forget:
+        session.confirm("Delete everything that runs in the local cloud?", yes=yes)
+        cloud.forget()
+        session.show("the local cloud is stopped and its state deleted", {"stopped": True})
+        return
+    stopped = cloud.stop()
+    session.show(cloud.status().sentence, {"stopped": stopped})
+
+
+@local.command(epilog="Example: rightsize local status")
+@click.pass_obj
+def status(session: Session) -> int:
+    """Say whether the local cloud runs; exits with 1 when it does not."""
+    from rightsizing.embedded.cloud.server import LocalCloud
+    from rightsizing.embedded.cloud.status import CloudState
+
+    _require_embedded(session)
+    found = LocalCloud(session.project_dir).status()
+    session.show(found.sentence, {"state": found.state.value, "sentence": found.sentence})
+    return 0 if found.state is CloudState.RUNNING else 1
+
+
+@local.command(epilog='Example: eval "$(rightsize local env)"')
+@click.pass_obj
+def env(session: Session) -> None:
+    """Print exports that point a shell, and plain `pulumi`, at the local cloud."""
+    from rightsizing.embedded.cloud.server import LocalCloud
+
+    _require_embedded(session)
+    variables = LocalCloud(session.project_dir).env()
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    if session.as_json:
+        session.show("", variables)
+    else:
+        click.echo("\n".join(lines))

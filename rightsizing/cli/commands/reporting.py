@@ -1,0 +1,75 @@
+"""``rightsize report``: everything known about a stack as one Markdown page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from rightsizing.cli.deciding import decide, declared_workloads, make_plan, measurements
+from rightsizing.cli.session import Session
+from rightsizing.cli.stackview import history_rows, live_facts
+from rightsizing.decide.policy import Scope
+from rightsizing.errors import ConfigError, RightsizingError
+from rightsizing.model.base import NoData
+from rightsizing.model.recommendation import Recommendation
+from rightsizing.plan.audit import AuditReport, audit_case
+from rightsizing.plan.case import load_case
+from rightsizing.profile.build import build_profiles
+from rightsizing.report.markdown import markdown
+from rightsizing.report.runreport import RunReport, run_page
+from rightsizing.stack.durable import replace_file
+
+
+@click.command(epilog="Example: rightsize report --case examples/trading/case.yaml -o report.md")
+@click.option("--case", "case_file", type=click.Path(path_type=Path), help="Cost review to audit.")
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), default=Path("rightsizing-report.md")
+)
+@click.option(
+    "--remark", "remarks", multiple=True, help="Said at the top, e.g. where data is from."
+)
+@click.pass_obj
+def report(
+    session: Session, case_file: Path | None, output: Path, remarks: tuple[str, ...]
+) -> None:
+    """Write audit, recommendations, plan, live facts and history as one Markdown page.
+
+    A part that could not be made says why in its place.
+    """
+    workloads = declared_workloads(session)
+    run = RunReport(
+        title=f"Rightsizing report: {session.stack.project}/{session.stack.name}",
+        remarks=remarks,
+        audit=_audit(session, case_file),
+        recommendations=_recommendations(session),
+        history=history_rows(session) if session.driver.exists(session.stack) else (),
+    )
+    try:
+        run = replace(run, plan=make_plan(session)[0])
+    except RightsizingError as error:
+        run = replace(run, plan=NoData(str(error)))
+    if workloads and run.history:
+        run = replace(run, facts_after=live_facts(session))
+    replace_file(output, markdown(run_page(run)).encode("utf-8"))
+    session.show(f"written to {output}", {"path": str(output)})
+
+
+def _audit(session: Session, case_file: Path | None) -> AuditReport | NoData:
+    if case_file is None:
+        return NoData("no cost review was given (--case)")
+    try:
+        text = case_file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{case_file} cannot be read: {error}") from error
+    return audit_case(load_case(text, case_file.name), session.catalog)
+
+
+def _recommendations(session: Session) -> tuple[Recommendation, ...]:
+    try:
+        profiles = build_profiles(measurements(session))
+    except RightsizingError:
+        profiles = {}  # an empty store: every workload is kept, and says why
+    found = decide(session, declared_workloads(session), profiles, Scope.ANY_FAMILY)
+    return found.recommendations

@@ -1,0 +1,123 @@
+"""The deciding use case: from the store to recommendations and a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from rightsizing.cli.live import now_ms
+from rightsizing.cli.session import Session
+from rightsizing.decide.policy import Scope, SizingPolicy
+from rightsizing.decide.recommend import recommend
+from rightsizing.errors import ConfigError
+from rightsizing.model.base import NoData
+from rightsizing.model.profile import Profile
+from rightsizing.model.recommendation import Recommendation
+from rightsizing.model.workload import Workload, WorkloadKind
+from rightsizing.plan.build import Plan, build_plan
+from rightsizing.plan.phases import PlanAssumptions
+from rightsizing.profile.build import build_profiles
+from rightsizing.settings import Settings
+from rightsizing.stack.quarantine import Quarantine
+from rightsizing.units import MILLISECONDS_PER_DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Recommendations, and a sentence for each workload that could not be decided."""
+
+    recommendations: tuple[Recommendation, ...]
+    failures: tuple[str, ...]
+
+
+def policy_of(settings: Settings) -> SizingPolicy:
+    """The sizing policy that the settings describe."""
+    return SizingPolicy(
+        cpu_quantile=settings.cpu_quantile_pct / 100,
+        confidence=settings.confidence_pct / 100,
+        cpu_headroom_ratio=settings.cpu_headroom_pct / 100,
+        memory_margin_ratio=settings.memory_margin_pct / 100,
+        minimum_days=round(settings.min_evidence_days),
+        minimum_change_ratio=settings.min_change_pct / 100,
+        minimum_saving_ratio=settings.min_saving_pct / 100,
+    )
+
+
+def assumptions_of(settings: Settings) -> PlanAssumptions:
+    """What the plan needs beside measurements."""
+    units = settings.units_per_month
+    return PlanAssumptions(
+        implementation_cost_usd={
+            int(phase): cost for phase, cost in settings.implementation_cost_usd.items()
+        },
+        discount_rate=Decimal(str(settings.discount_rate_pct)) / 100,
+        unit_name=settings.unit_name,
+        units_per_month=None if units is None else Decimal(str(units)),
+    )
+
+
+def measurements(session: Session, *, everything: bool = False) -> Any:
+    """The store's rows of the lookback period that ends with its newest row (an Ibis table)."""
+    if everything:
+        return session.store.measurements()
+    held = session.store.workloads()
+    newest = max((item.end_ms for item in held), default=now_ms())
+    start = newest - session.settings.lookback_days * MILLISECONDS_PER_DAY
+    return session.store.measurements(start_ms=start)
+
+
+def declared_workloads(session: Session) -> Mapping[str, Workload]:
+    """Workloads of the stack file at their current sizes; none outside a project."""
+    if not session.in_project:
+        return {}
+    sizing = session.sizing
+    return {
+        workload.key: workload
+        if workload.size is None
+        else workload.model_copy(update={"size": sizing.size_of(workload.key, workload.size)})
+        for workload in session.declaration.workloads()
+    }
+
+
+def decide(
+    session: Session,
+    workloads: Mapping[str, Workload],
+    profiles: Mapping[str, Profile],
+    scope: Scope,
+) -> Decided:
+    """Recommend a size for every workload that is declared or measured."""
+    policy, rates = policy_of(session.settings), session.rates
+    found: list[Recommendation] = []
+    failures: list[str] = []
+    for key in sorted({*workloads, *profiles}):
+        workload = workloads.get(key) or Workload(key=key, kind=WorkloadKind.HOST)
+        profile = profiles.get(key) or NoData("the store holds nothing of it")
+        try:
+            found.append(
+                recommend(workload, profile, session.catalog, policy, scope=scope, rates=rates)
+            )
+        except ConfigError as error:
+            failures.append(str(error))
+    return Decided(tuple(found), tuple(failures))
+
+
+def make_plan(session: Session) -> tuple[Plan, Decided]:
+    """A plan for the declared workloads, from the sizes that apply now and the measurements."""
+    workloads = declared_workloads(session)
+    profiles = {
+        key: profile
+        for key, profile in build_profiles(measurements(session)).items()
+        if key in workloads
+    }
+    phase1 = decide(session, workloads, profiles, Scope.SAME_FAMILY)
+    phase2 = decide(session, workloads, profiles, Scope.ANY_FAMILY)
+    plan = build_plan(
+        tuple(workloads.values()),
+        phase1.recommendations,
+        phase2.recommendations,
+        assumptions_of(session.settings),
+        quarantined=Quarantine(session.stack.record_dir).entries(),
+    )
+    return plan, phase1

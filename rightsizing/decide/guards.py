@@ -1,0 +1,80 @@
+"""What forbids a reduction, and which evidence would lift the ban.
+
+Missing data and censored demand (at the limit, throttled, out of credits, killed) never lead to a
+smaller size. They do not forbid a larger one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rightsizing.decide.policy import SizingPolicy
+from rightsizing.model.base import NoData
+from rightsizing.model.profile import CpuProfile, Grade, MemoryProfile, Profile
+from rightsizing.model.recommendation import ReasonCode
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """Reasons against reducing CPU and against reducing memory; empty: allowed.
+
+    ``anything`` are those that forbid every change that is not needed.
+    """
+
+    anything: tuple[ReasonCode, ...]
+    cpu: tuple[ReasonCode, ...]
+    memory: tuple[ReasonCode, ...]
+    missing_evidence: tuple[str, ...]
+
+
+def guards_of(profile: Profile, policy: SizingPolicy) -> Guards:
+    """Judge a profile against the policy."""
+    both: list[ReasonCode] = []
+    missing: list[str] = []
+    evidence = profile.evidence
+    if evidence.grade.rank <= Grade.WEAK.rank or evidence.days < policy.minimum_days:
+        both.append(ReasonCode.EVIDENCE_TOO_WEAK)
+        missing.append(
+            f"{policy.minimum_days} days of measurements at 15 minutes or finer "
+            f"({evidence.days:g} at {evidence.interval_s} s are there) would allow a reduction"
+        )
+    censored = _censored(profile, policy)
+    if censored:
+        both.append(ReasonCode.DEMAND_CENSORED)
+        missing.append(f"{censored}; real demand shows only after the limit is raised")
+    cpu, memory = list(both), list(both)
+    if isinstance(profile.cpu, NoData):
+        cpu.append(ReasonCode.NO_MEASUREMENTS)
+        missing.append(f"{profile.cpu.reason}; CPU of each interval would allow fewer cores")
+    elif profile.cpu.averages_only:
+        missing.append("the CPU peak within each interval (CloudWatch statistic Maximum)")
+    if isinstance(profile.memory, NoData):
+        memory.append(ReasonCode.MEMORY_UNMEASURED)
+        missing.append(
+            f"{profile.memory.reason}; memory in use (on EC2 by the CloudWatch agent) would allow "
+            f"less memory"
+        )
+    return Guards(tuple(both), tuple(cpu), tuple(memory), tuple(missing))
+
+
+def _censored(profile: Profile, policy: SizingPolicy) -> str | None:
+    """Why demand is censored, in words; None when it is not."""
+    cpu, memory = profile.cpu, profile.memory
+    if isinstance(cpu, CpuProfile):
+        allowed = 1 - policy.cpu_quantile  # so many intervals are outside the quantile anyway
+        if cpu.at_limit_ratio > allowed:
+            return f"CPU was at its limit in {cpu.at_limit_ratio:.1%} of intervals"
+        if _exceeds(cpu.throttled_ratio, policy.maximum_throttled_ratio):
+            return "CPU was throttled"
+        if _exceeds(cpu.credit_exhausted_ratio, allowed):
+            return "CPU credits were exhausted"
+    if isinstance(memory, MemoryProfile):
+        if memory.oom_kills:
+            return f"{memory.oom_kills} processes were killed for lack of memory"
+        if memory.near_limit_ratio > 1 - policy.cpu_quantile:
+            return f"memory was at its limit in {memory.near_limit_ratio:.1%} of intervals"
+    return None
+
+
+def _exceeds(ratio: float | NoData, limit: float) -> bool:
+    return not isinstance(ratio, NoData) and ratio > limit

@@ -1,0 +1,143 @@
+"""The recommendation for one workload: which rules apply, and what holds without measurements.
+
+Pure and deterministic: the same workload, profile, catalog and policy give the same answer, and the
+answer applied gives "keep".
+"""
+
+from __future__ import annotations
+
+from rightsizing.catalog.catalog import Catalog
+from rightsizing.decide.container import container_cost, decide_container
+from rightsizing.decide.demand import demand_of
+from rightsizing.decide.guards import guards_of
+from rightsizing.decide.instance import decide_fleet, fleet_cost
+from rightsizing.decide.outcome import Outcome, recommendation_of
+from rightsizing.decide.policy import Scope, SizingPolicy
+from rightsizing.decide.service import decide_service, service_cost
+from rightsizing.errors import ConfigError
+from rightsizing.model.base import NoData
+from rightsizing.model.price import MonthlyCost, Rates
+from rightsizing.model.profile import Profile
+from rightsizing.model.recommendation import Decision, Finding, ReasonCode, Recommendation
+from rightsizing.model.size import ContainerSize, FleetSize, ServiceSize, Size
+from rightsizing.model.workload import Workload, WorkloadKind
+from rightsizing.profile.evidence import no_evidence
+from rightsizing.units import BYTES_PER_MIB, MILLICORES_PER_CORE
+
+_SIZE_KIND = {
+    WorkloadKind.FLEET: "fleet",
+    WorkloadKind.SERVICE: "service",
+    WorkloadKind.CONTAINER: "container",
+    WorkloadKind.HOST: "container",
+}
+
+
+def recommend(
+    workload: Workload,
+    profile: Profile | NoData,
+    catalog: Catalog,
+    policy: SizingPolicy,
+    *,
+    scope: Scope,
+    rates: Rates | NoData,
+) -> Recommendation:
+    """Recommend a size for one workload.
+
+    Args:
+        workload: with its declared size; without one the measured capacity is the current size
+            (containers and hosts only).
+        profile: what was measured, or why there is nothing.
+        scope: which instance types a fleet may move to.
+        rates: the owner's rates for containers and hosts; fleets and services have list prices.
+
+    Raises:
+        CatalogError: the current instance type or region is unknown.
+        ConfigError: the size is not one of the workload's kind, or nobody knows the current size.
+    """
+    current = current_size(workload, profile)
+    if isinstance(profile, NoData):
+        return _keep_unmeasured(workload, current, catalog, profile, rates)
+    demand, guards = demand_of(profile, policy), guards_of(profile, policy)
+    outcome: Outcome
+    match current:
+        case FleetSize():
+            outcome = decide_fleet(
+                workload, current, demand, guards, catalog, policy=policy, scope=scope
+            )
+        case ServiceSize():
+            outcome = decide_service(workload, current, demand, guards, catalog, policy=policy)
+        case ContainerSize():
+            outcome = decide_container(
+                workload.kind, current, demand, guards, policy=policy, rates=rates
+            )
+    return recommendation_of(workload, current, profile, policy, outcome)
+
+
+def current_size(workload: Workload, profile: Profile | NoData) -> Size:
+    """The declared size, or the capacity in force when the measurements ended.
+
+    Raises ConfigError when neither is known or the declared size is of another kind.
+    """
+    if workload.size is not None:
+        expected = _SIZE_KIND[workload.kind]
+        if workload.size.kind != expected:
+            raise ConfigError(
+                f"workload {workload.key} is a {workload.kind} but its size is that of a "
+                f"{workload.size.kind}; declare the size of a {expected}"
+            )
+        return workload.size
+    if workload.kind in {WorkloadKind.CONTAINER, WorkloadKind.HOST} and isinstance(
+        profile, Profile
+    ):
+        cpu, memory = profile.cpu, profile.memory
+        if not isinstance(cpu, NoData) and not isinstance(memory, NoData):
+            return ContainerSize(
+                cpu_millicores=max(round(cpu.capacity_cores * MILLICORES_PER_CORE), 10),
+                memory_mib=max(round(memory.capacity_bytes / BYTES_PER_MIB), 6),
+            )
+    raise ConfigError(
+        f"workload {workload.key} declares no size and its capacity was not measured; declare its "
+        f"size under rightsizing:{workload.kind}s"
+    )
+
+
+def _keep_unmeasured(
+    workload: Workload, current: Size, catalog: Catalog, reason: NoData, rates: Rates | NoData
+) -> Recommendation:
+    cost = _current_cost(workload, current, catalog, rates)
+    return Recommendation(
+        workload=workload.key,
+        kind=workload.kind,
+        decision=Decision.KEEP,
+        finding=Finding.UNKNOWN,
+        reasons=(ReasonCode.NO_MEASUREMENTS,),
+        current=current,
+        target=current,
+        uncapped_target=current,
+        lower_bound=current,
+        upper_bound=current,
+        binding="nothing was measured",
+        exceedance=reason,
+        projected_cpu_mean_ratio=reason,
+        projected_cpu_peak_ratio=reason,
+        projected_memory_peak_ratio=reason,
+        cost_before=cost,
+        cost_after=cost,
+        evidence=no_evidence(reason.reason),
+        sentence=f"{workload.key}: keep {current}, as nothing was measured ({reason.reason})",
+        missing_evidence=("14 days of CPU and memory at 5 minutes (`rightsize measure`)",),
+        excuses=(),
+    )
+
+
+def _current_cost(
+    workload: Workload, current: Size, catalog: Catalog, rates: Rates | NoData
+) -> MonthlyCost | NoData:
+    match current:
+        case FleetSize():
+            return fleet_cost(catalog.price(current.instance_type, workload.region), current)
+        case ServiceSize():
+            fargate = catalog.fargate_rates(workload.region, workload.architectures[0])
+            return service_cost(current, fargate)
+        case ContainerSize():
+            return container_cost(workload.kind, current, rates)

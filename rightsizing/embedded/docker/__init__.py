@@ -1,0 +1,1 @@
+"""The local docker provider: ``docker:index/container:Container`` against a real engine."""

@@ -1,0 +1,1 @@
+"""The folder the Pulumi CLI starts for the local aws provider."""

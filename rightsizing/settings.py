@@ -1,0 +1,87 @@
+"""Settings of the tool, in layers: defaults, then ``rightsizing:settings`` in the stack file, then
+``--set NAME=VALUE`` on the command line. ``docs/reference/settings.md`` is generated from here.
+
+Percentages are 0-100, money is US dollars, a month has 730 hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from pydantic import Field
+
+from rightsizing.errors import ConfigError
+from rightsizing.model.base import FrozenModel
+from rightsizing.model.stackconfig import parse_model
+from rightsizing.model.update import Json
+
+SETTINGS_KEY = "rightsizing:settings"
+
+
+class Settings(FrozenModel):
+    """Everything a user may tune. Defaults are those of the published peers where one exists."""
+
+    lookback_days: int = Field(
+        default=14, ge=1, le=455, description="Days of measurements a decision looks at."
+    )
+    cpu_quantile_pct: float = Field(
+        default=99.5, ge=50, lt=100, description="CPU demand is this quantile of the intervals."
+    )
+    confidence_pct: float = Field(
+        default=95, ge=50, lt=100, description="Confidence of the quantile's upper limit."
+    )
+    cpu_headroom_pct: float = Field(
+        default=20, ge=0, le=80, description="Share of the new size's CPU kept free."
+    )
+    memory_margin_pct: float = Field(
+        default=15, ge=0, le=200, description="Margin over the peak of memory in use."
+    )
+    min_evidence_days: float = Field(
+        default=7, ge=1, le=365, description="Days of evidence needed before anything shrinks."
+    )
+    min_change_pct: float = Field(
+        default=10, ge=0, le=99, description="Smaller reductions of a limit are not proposed."
+    )
+    min_saving_pct: float = Field(
+        default=5, ge=0, le=99, description="A cheaper type must save at least this share."
+    )
+    usd_per_core_month: Decimal | None = Field(
+        default=None, ge=0, description="Own rate for a core of a container or host; else unknown."
+    )
+    usd_per_gib_month: Decimal | None = Field(
+        default=None, ge=0, description="Own rate for a GiB of a container or host; else unknown."
+    )
+    rates_source: str = Field(
+        default="stack settings", max_length=120, description="Where the own rates come from."
+    )
+    discount_rate_pct: float = Field(
+        default=8, ge=0, le=100, description="Yearly cost of capital for the net present value."
+    )
+    implementation_cost_usd: dict[str, Decimal] = Field(
+        default_factory=dict, description="Cost of carrying out each phase, by phase number."
+    )
+    unit_name: str = Field(
+        default="request", max_length=40, description="What the workloads produce, for unit cost."
+    )
+    units_per_month: float | None = Field(
+        default=None, gt=0, description="How many of those a month; unit cost is unknown without."
+    )
+
+
+def parse_settings(values: Mapping[str, Json], overrides: Sequence[str] = ()) -> Settings:
+    """Settings from a stack file's values and ``NAME=VALUE`` overrides.
+
+    Raises ConfigError for an unknown name (listing the known ones) or a value out of bounds.
+    """
+    raw = values.get(SETTINGS_KEY)
+    if raw is not None and not isinstance(raw, Mapping):
+        raise ConfigError(f"{SETTINGS_KEY} must be a mapping of names to values, found {raw!r}")
+    merged: dict[str, Json] = dict(raw or {})
+    for override in overrides:
+        name, separator, value = override.partition("=")
+        if not separator or name not in Settings.model_fields:
+            known = ", ".join(Settings.model_fields)
+            raise ConfigError(f"--set {override!r} must be NAME=VALUE with NAME one of: {known}")
+        merged[name] = value
+    return parse_model(Settings, merged, SETTINGS_KEY)

@@ -1,0 +1,193 @@
+"""Limits of containers and capacity of hosts."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from rightsizing.decide.policy import Scope, SizingPolicy
+from rightsizing.decide.recommend import recommend
+from rightsizing.errors import ConfigError
+from rightsizing.model.base import NoData
+from rightsizing.model.price import MonthlyCost, Rates
+from rightsizing.model.profile import Grade
+from rightsizing.model.recommendation import Decision, Finding, ReasonCode
+from rightsizing.model.size import ContainerSize
+from rightsizing.model.workload import Workload, WorkloadKind
+
+# The reference case's own rates: $41.67 / 16 cores and $188.35 / 15.3 GiB a month.
+RATES = Rates(Decimal("41.67") / 16, Decimal("188.35") / Decimal("15.3"), "review's own rates")
+TRADER_MIB = 15_667  # 15.3 GiB
+
+
+def container(millicores: int, mib: int, kind: WorkloadKind = WorkloadKind.CONTAINER) -> Workload:
+    """A container or host of that size."""
+    return Workload(
+        key="trader",
+        kind=kind,
+        size=ContainerSize(cpu_millicores=millicores, memory_mib=mib),
+    )
+
+
+@pytest.fixture
+def decide(catalog):
+    """``decide(workload, profile)`` with the default policy and the case's rates."""
+
+    def run(workload, profile, policy=None, rates=RATES):
+        return recommend(
+            workload,
+            profile,
+            catalog,
+            policy or SizingPolicy(),
+            scope=Scope.SAME_FAMILY,
+            rates=rates,
+        )
+
+    return run
+
+
+def test_the_trader_keeps_its_memory_and_loses_cores(
+    make_profile, make_cpu, make_memory, decide
+) -> None:
+    """16 cores at 7.2 % mean and 8.6 % peak, 85.4 % of 15.3 GiB.
+
+    CPU: 1.376 / 0.8 = 1.72, in steps of 0.25: 1.75 cores, 66 % mean and 79 % peak.
+    Memory: 13.07 x 1.15 = 15.03 GiB, 2 % under the limit: not worth a change, and never 8 GiB.
+    Money: 14.25 cores x $2.604 = $37.11, once the host shrinks.
+    """
+    day = [1.152] * 285 + [1.376] * 3
+    profile = make_profile(cpu=make_cpu(day * 14, 16.0), memory=make_memory(0.854 * 15.3, 15.3))
+    found = decide(container(16_000, TRADER_MIB), profile)
+    assert found.decision is Decision.DOWNSIZE
+    assert found.target == ContainerSize(cpu_millicores=1750, memory_mib=TRADER_MIB)
+    assert found.uncapped_target == ContainerSize(cpu_millicores=1750, memory_mib=15_424)
+    assert found.lower_bound.memory_mib >= 13_380  # 13.07 GiB
+    assert found.reasons == (ReasonCode.CPU_OVERPROVISIONED, ReasonCode.CHANGE_TOO_SMALL)
+    assert found.projected_cpu_mean_ratio == pytest.approx(0.66, abs=0.005)
+    assert found.projected_cpu_peak_ratio == pytest.approx(0.786, abs=0.001)
+    assert found.saving_usd_per_month == Decimal("14.25") * RATES.usd_per_core_month
+    assert isinstance(found.cost_after, MonthlyCost)
+    assert "once the host shrinks" in found.cost_after.basis
+
+
+@pytest.mark.parametrize(
+    ("cores", "millicores"),
+    [
+        (0.001, 50),  # the policy's least
+        (0.08, 100),  # .1
+        (0.3, 400),  # .375
+        (0.81, 1250),  # 1.0125, above one core in quarters
+        (2.3, 3000),  # 2.875
+    ],
+)
+def test_limits_come_in_readable_steps(make_profile, make_cpu, steady, decide, cores, millicores):
+    """Use / 0.8, up to the next 50 millicores below one core and the next 250 above."""
+    profile = make_profile(cpu=make_cpu(steady(cores), 16.0))
+    assert decide(container(16_000, 1024), profile).target.cpu_millicores == millicores
+
+
+def test_memory_alone_can_shrink(make_profile, make_cpu, make_memory, steady, decide) -> None:
+    """1 GiB used of 4: 1,024 x 1.15 = 1,177.6, in steps of 64: 1,216 MiB; CPU stays."""
+    profile = make_profile(cpu=make_cpu(steady(0.8), 1.0), memory=make_memory(1, 4))
+    found = decide(container(1000, 4096), profile)
+    assert found.target == ContainerSize(cpu_millicores=1000, memory_mib=1216)
+    assert found.reasons == (ReasonCode.MEMORY_OVERPROVISIONED,)
+
+
+def test_unmeasured_memory_stays(make_profile, make_cpu, steady, decide) -> None:
+    """Fewer cores, the same memory, and a note on what is missing."""
+    found = decide(container(4000, 4096), make_profile(cpu=make_cpu(steady(0.5), 4.0)))
+    assert found.decision is Decision.DOWNSIZE
+    assert found.target.memory_mib == 4096
+    assert ReasonCode.MEMORY_UNMEASURED in found.reasons
+    assert any("memory" in missing for missing in found.missing_evidence)
+
+
+def test_unmeasured_cpu_stays(make_profile, make_memory, decide) -> None:
+    """The other way round."""
+    found = decide(container(4000, 4096), make_profile(memory=make_memory(1, 4)))
+    assert found.target == ContainerSize(cpu_millicores=4000, memory_mib=1216)
+    assert ReasonCode.NO_MEASUREMENTS in found.reasons
+
+
+def test_a_kill_raises_memory_and_forbids_less_cpu(
+    make_profile, make_cpu, make_memory, steady, decide
+) -> None:
+    """Killed under 1 GiB though no sample shows more than 60 %: 1.2 x the limit, and no savings."""
+    profile = make_profile(cpu=make_cpu(steady(0.1), 4.0), memory=make_memory(0.6, 1, oom_kills=2))
+    found = decide(container(4000, 1024), profile)
+    assert found.decision is Decision.UPSIZE
+    assert found.finding is Finding.UNDERPROVISIONED
+    assert found.target == ContainerSize(cpu_millicores=4000, memory_mib=1280)  # 1,228.8
+    assert "2 out-of-memory kills" in found.binding
+
+
+def test_half_of_the_margin_is_left_before_anything_grows(
+    make_profile, make_memory, decide
+) -> None:
+    """1,024 MiB: a peak of 940 leaves 8.9 % and stays; one of 970 leaves 5.6 % and grows."""
+    calm = decide(container(1000, 1024), make_profile(memory=make_memory(940 / 1024, 1)))
+    assert calm.target.memory_mib == 1024
+    full = decide(container(1000, 1024), make_profile(memory=make_memory(970 / 1024, 1)))
+    assert full.target.memory_mib == 1152  # 970 x 1.15 = 1,115.5
+    assert ReasonCode.MEMORY_UNDERPROVISIONED in full.reasons
+
+
+def test_a_reduction_below_the_minimum_change_waits(make_profile, make_cpu, steady, decide) -> None:
+    """3.5 of 3.75 cores would be a change of 6.7 %."""
+    profile = make_profile(cpu=make_cpu(steady(2.79), 3.75))
+    found = decide(container(3750, 1024), profile)
+    assert found.decision is Decision.KEEP
+    assert ReasonCode.CHANGE_TOO_SMALL in found.reasons
+    assert found.uncapped_target.cpu_millicores == 3500
+    eager = SizingPolicy(minimum_change_ratio=0.05)
+    assert decide(container(3750, 1024), profile, eager).target.cpu_millicores == 3500
+
+
+def test_weak_evidence_refuses_and_says_what_it_would_allow(
+    make_profile, make_cpu, make_memory, steady, decide
+) -> None:
+    """Three days: the reduction is named, not made."""
+    profile = make_profile(
+        cpu=make_cpu(steady(0.2, 3), 4.0), memory=make_memory(0.5, 4), days=3, grade=Grade.WEAK
+    )
+    found = decide(container(4000, 4096), profile)
+    assert found.decision is Decision.REFUSE
+    assert found.reasons == (ReasonCode.EVIDENCE_TOO_WEAK,)
+    assert found.target == found.current
+    assert found.uncapped_target == ContainerSize(cpu_millicores=250, memory_mib=640)
+    assert "7 days" in found.missing_evidence[0]
+
+
+def test_hosts_come_in_whole_cores_and_gibibytes(
+    make_profile, make_cpu, make_memory, steady, decide
+) -> None:
+    """A host without declared size is what was measured: 8 cores and 32 GiB -> 3 and 6.
+
+    2.2 / 0.8 = 2.75 cores; 5 x 1.15 = 5.75 GiB; $26.04 and $12.31 a unit are saved for good.
+    """
+    profile = make_profile(cpu=make_cpu(steady(2.199), 8.0), memory=make_memory(5, 32))
+    found = decide(Workload(key="vm", kind=WorkloadKind.HOST), profile)
+    assert found.current == ContainerSize(cpu_millicores=8000, memory_mib=32 * 1024)
+    assert found.target == ContainerSize(cpu_millicores=3000, memory_mib=6 * 1024)
+    assert isinstance(found.cost_after, MonthlyCost)
+    assert "once the host shrinks" not in found.cost_after.basis
+
+
+def test_without_rates_the_money_is_unknown(make_profile, make_cpu, steady, decide) -> None:
+    """A container has no price list."""
+    profile = make_profile(cpu=make_cpu(steady(0.5), 4.0))
+    found = decide(container(4000, 4096), profile, rates=NoData("no rates declared"))
+    assert isinstance(found.cost_after, NoData)
+    assert isinstance(found.saving_usd_per_month, NoData)
+    assert "cost unknown" in found.sentence
+
+
+def test_a_size_nobody_knows_is_an_error(make_profile, make_cpu, steady, decide) -> None:
+    """No declared size and no measured memory capacity: nothing to start from."""
+    workload = Workload(key="vm", kind=WorkloadKind.HOST)
+    with pytest.raises(ConfigError, match="vm declares no size"):
+        decide(workload, make_profile(cpu=make_cpu(steady(1.0), 4.0)))
+    with pytest.raises(ConfigError, match="vm declares no size"):
+        decide(workload, NoData("nothing"))

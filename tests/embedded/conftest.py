@@ -1,0 +1,231 @@
+"""Fixtures of the local cloud's tests: a provider driven as an engine drives it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from pulumi.provider.experimental.provider import (
+    CheckRequest,
+    CreateRequest,
+    DeleteRequest,
+    DiffRequest,
+    DiffResponse,
+    Provider,
+    ReadRequest,
+    UpdateRequest,
+)
+
+from rightsizing.embedded.aws.clients import AwsApi
+from rightsizing.embedded.aws.provider import AwsProvider
+from rightsizing.embedded.cloud.server import LocalCloud
+from rightsizing.embedded.cloud.status import LocalEndpoints
+from rightsizing.embedded.plugin.values import Properties, from_plain_map, to_plain_map
+
+SEED = b"seed"
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+            }
+        ],
+    }
+)
+
+
+@dataclass
+class Resource:
+    """One resource's life, as an engine sees it."""
+
+    provider: Provider
+    urn: str
+    id: str = ""
+    inputs: Properties = field(default_factory=dict)
+    state: Properties = field(default_factory=dict)
+    seed: bytes = SEED
+
+    def check(self, **inputs: Any) -> tuple[Properties, list[str]]:
+        """Checked inputs and the reasons of refusal."""
+        request = CheckRequest(
+            self.urn, from_plain_map(self.inputs), from_plain_map(inputs), self.seed
+        )
+        response = asyncio.run(self.provider.check(request))
+        return to_plain_map(response.inputs or {}), [f.reason for f in response.failures or []]
+
+    def create(self, *, preview: bool = False, **inputs: Any) -> Properties:
+        """Check and create; returns the state."""
+        checked, refused = self.check(**inputs)
+        assert refused == []
+        response = asyncio.run(
+            self.provider.create(CreateRequest(self.urn, from_plain_map(checked), 0, preview))
+        )
+        state = to_plain_map(response.properties)
+        if not preview:
+            self.id, self.inputs, self.state = response.resource_id or "", checked, state
+        return state
+
+    def diff(self, *, ignore: tuple[str, ...] = (), **inputs: Any) -> DiffResponse:
+        """What an update to these inputs would do."""
+        checked, refused = self.check(**inputs)
+        assert refused == []
+        request = DiffRequest(
+            self.urn,
+            self.id,
+            from_plain_map(self.state),
+            from_plain_map(checked),
+            list(ignore),
+        )
+        return asyncio.run(self.provider.diff(request))
+
+    def update(self, *, preview: bool = False, **inputs: Any) -> Properties:
+        """Check and update in place; returns the state."""
+        checked, refused = self.check(**inputs)
+        assert refused == []
+        request = UpdateRequest(
+            self.urn,
+            self.id,
+            from_plain_map(self.state),
+            from_plain_map(checked),
+            0,
+            [],
+            preview,
+        )
+        state = to_plain_map(asyncio.run(self.provider.update(request)).properties)
+        if not preview:
+            self.inputs, self.state = checked, state
+        return state
+
+    def refresh(self) -> bool:
+        """Read back; False when the resource is gone."""
+        request = ReadRequest(
+            self.urn, self.id, from_plain_map(self.state), from_plain_map(self.inputs)
+        )
+        response = asyncio.run(self.provider.read(request))
+        if not response.resource_id:
+            return False
+        self.state = to_plain_map(response.properties)
+        self.inputs = to_plain_map(response.inputs)
+        return True
+
+    def delete(self) -> None:
+        """Delete."""
+        request = DeleteRequest(self.urn, self.id, from_plain_map(self.state), 0)
+        asyncio.run(self.provider.delete(request))
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the resources under test refer to, made by boto3 and not by the provider."""
+
+    api: AwsApi
+    vpc_id: str
+    subnet_ids: list[str]
+    security_group_id: str
+    template_id: str
+    balancer_arn: str
+    target_group_arns: list[str]
+    group_name: str
+    cluster_arn: str
+    definition_arn: str
+    service_id: str  # as Application Auto Scaling names it
+    role_name: str
+
+
+@pytest.fixture(autouse=True)
+def no_aws_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the shell's endpoints or credentials."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_DEFAULT_REGION", "DOCKER_HOST"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEndpoints]:
+    """One local cloud with a simulated engine for all tests that do not stop it."""
+    cloud = LocalCloud(tmp_path_factory.mktemp("cloud"), simulate_docker=True)
+    yield cloud.start()
+    cloud.forget()
+
+
+@pytest.fixture(scope="session")
+def provider(endpoints: LocalEndpoints) -> AwsProvider:
+    """The aws provider on that cloud."""
+    return AwsProvider(endpoints.aws_url)
+
+
+@pytest.fixture
+def make(provider: AwsProvider) -> Callable[..., Resource]:
+    """Makes a resource that does not exist yet: (type, logical name, provider)."""
+
+    def made(
+        pulumi_type: str, name: str = "thing", by: Provider | None = None, seed: bytes = SEED
+    ) -> Resource:
+        urn = f"urn:pulumi:dev::rightsizing::{pulumi_type}::{name}"
+        return Resource(by or provider, urn, seed=seed)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def around(endpoints: LocalEndpoints) -> Surroundings:
+    """A network, a template, a load balancer, a group, a cluster with a service, a role."""
+    api = AwsApi(endpoints.aws_url, "us-east-1")
+    ec2, elb, ecs = api.client("ec2"), api.client("elbv2"), api.client("ecs")
+    vpc_id = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet_ids = [
+        ec2.create_subnet(VpcId=vpc_id, CidrBlock=f"10.9.{index}.0/24", AvailabilityZone=zone)[
+            "Subnet"
+        ]["SubnetId"]
+        for index, zone in enumerate(("us-east-1a", "us-east-1b"))
+    ]
+    group_id = ec2.create_security_group(GroupName="around", Description="around", VpcId=vpc_id)
+    template = ec2.create_launch_template(
+        LaunchTemplateName="around",
+        LaunchTemplateData={"ImageId": "ami-12345678", "InstanceType": "m5.large"},
+    )["LaunchTemplate"]
+    balancer = elb.create_load_balancer(Name="around", Subnets=subnet_ids)["LoadBalancers"][0]
+    target_groups = [
+        elb.create_target_group(Name=f"around-{slot}", Port=80, Protocol="HTTP", VpcId=vpc_id)[
+            "TargetGroups"
+        ][0]["TargetGroupArn"]
+        for slot in "ab"
+    ]
+    api.client("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName="around",
+        LaunchTemplate={"LaunchTemplateId": template["LaunchTemplateId"], "Version": "1"},
+        MinSize=0,
+        MaxSize=2,
+        VPCZoneIdentifier=subnet_ids[0],
+    )
+    cluster_arn = ecs.create_cluster(clusterName="around")["cluster"]["clusterArn"]
+    definition = ecs.register_task_definition(
+        family="around", containerDefinitions=[{"name": "app", "image": "app", "memory": 64}]
+    )["taskDefinition"]
+    ecs.create_service(
+        cluster=cluster_arn,
+        serviceName="around",
+        taskDefinition=definition["taskDefinitionArn"],
+        desiredCount=1,
+    )
+    api.client("iam").create_role(RoleName="around", AssumeRolePolicyDocument=TRUST)
+    return Surroundings(
+        api=api,
+        vpc_id=vpc_id,
+        subnet_ids=subnet_ids,
+        security_group_id=group_id["GroupId"],
+        template_id=template["LaunchTemplateId"],
+        balancer_arn=balancer["LoadBalancerArn"],
+        target_group_arns=target_groups,
+        group_name="around",
+        cluster_arn=cluster_arn,
+        definition_arn=definition["taskDefinitionArn"],
+        service_id="service/around/around",
+        role_name="around",
+    )
