@@ -1,9 +1,10 @@
 """The stack's configuration as one typed value: the only reader of ``pulumi.Config`` in ``infra``.
 
 Two parts, each with one parser shared with the command line: the declaration (what runs where) and
-the sizing (release, phase and rollout, through the same public call as any other program). Two
-things are refused here because every driver runs this code: a release that was rolled back and
-quarantined, and the local stand-ins for a production stack.
+the sizing (release, phase and rollout, through the same public call as any other program). Whatever
+can be refused is refused here, before the first resource: an update that fails half-way is worse.
+Among it, because every driver runs this code: a quarantined release, and the local stand-ins for a
+production stack.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def refuse_quarantined(sizing: StackSizing, quarantine_file: Path) -> None:
     """Raise ConfigError when the release was rolled back at this phase, or the list is damaged."""
     if sizing.release is None or not quarantine_file.exists():
         return
-    entries = parse_quarantine(quarantine_file.read_text(encoding="utf-8"), str(quarantine_file))
+    text = quarantine_file.read_bytes().decode("utf-8", errors="replace")
+    entries = parse_quarantine(text, str(quarantine_file))
     found = find_quarantined(entries, sizing.release.id, sizing.phase)
     if found is not None:
         raise ConfigError(

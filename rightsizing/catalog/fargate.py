@@ -1,7 +1,7 @@
 """The CPU and memory sizes an AWS Fargate task may have (Linux).
 
-Source, retrieved 2026-11: "Task CPU and memory" in
-https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
+Source, read 2026-11: the values AWS documents for ``memory`` of RegisterTaskDefinition,
+https://docs.aws.amazon.com/sdk-for-kotlin/api/latest/ecs/aws.sdk.kotlin.services.ecs.model/-task-definition/memory.html
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ _CREDITS_PER_HOUR: Mapping[str, Mapping[str, float]] = {
     },
 }
 
-# Flex families sustain 40 % of each vCPU and may use all of it 95 % of the time over 24 hours:
-# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-types.html ("Flex instances")
+# AWS describes flex families as sustaining 40 % of each vCPU and reaching all of it for 95 % of a
+# day. No API states it and no dated page was at hand, so it is only ever used against a type.
 FLEX_BASELINE_CPU_RATIO = 0.4
 _FLEX_SUFFIX = "-flex"
 

@@ -17,6 +17,7 @@ from rightsizing.model.shape import InstanceShape
 from rightsizing.model.workload import Architecture
 from rightsizing.units import MIB_PER_GIB, gib, mib_to_bytes
 
+AT_BASELINE_RATIO = 0.95  # use at 95 % of a baseline counts as held down by it (chosen by us)
 BYTES_PER_MEGABIT = 125_000  # AWS states bandwidth in decimal megabits
 
 
@@ -29,6 +30,7 @@ class Requirement:
     least_vcpus: int
     least_memory_mib: int
     current: InstanceShape
+    credits_ran_out: bool = False  # on the current type, if it is burstable
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +120,22 @@ def _cpu(
 
 def _burst(shape: InstanceShape, requirement: Requirement) -> Shortfall | None:
     cpu, baseline = requirement.demand.cpu, shape.baseline_cpu_ratio
-    # The current type proves itself by its measured credits (see guards), others by baseline.
-    if shape.instance_type == requirement.current.instance_type:
-        return None
+    is_current = shape.instance_type == requirement.current.instance_type
+    if is_current and not requirement.credits_ran_out:
+        return None  # it proves itself by its measured credits, others by their baseline
     sentence = None
     if isinstance(baseline, NoData):
-        sentence = baseline.reason if shape.burstable else None
+        sentence = baseline.reason if shape.burstable and not is_current else None
     elif isinstance(cpu, NoData):
         sentence = "CPU was not measured, so its baseline may be too little"
-    elif cpu.observed > shape.vcpus * baseline:
+    else:
         sustained = shape.vcpus * baseline
-        sentence = f"it sustains {sustained:.2f} cores; {cpu.observed:.2f} are used"
+        # Without credits demand is cut off at the baseline, so it never shows far above it.
+        carries = sustained * AT_BASELINE_RATIO if requirement.credits_ran_out else sustained
+        if cpu.observed > carries:
+            sentence = f"it sustains {sustained:.2f} cores; {cpu.observed:.2f} are used"
+    if is_current and sentence is not None:
+        sentence = f"CPU credits ran out: {sentence}"
     return _shortfall(shape, ExcuseCode.BURST_CREDITS, sentence, ReasonCode.CPU_UNDERPROVISIONED)
 
 

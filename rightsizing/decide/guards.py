@@ -66,7 +66,7 @@ def _censored(profile: Profile, policy: SizingPolicy) -> str | None:
             return f"CPU was at its limit in {cpu.at_limit_ratio:.1%} of intervals"
         if _exceeds(cpu.throttled_ratio, policy.maximum_throttled_ratio):
             return "CPU was throttled"
-        if _exceeds(cpu.credit_exhausted_ratio, allowed):
+        if credits_ran_out(profile, policy):
             return "CPU credits were exhausted"
     if isinstance(memory, MemoryProfile):
         if memory.oom_kills:
@@ -74,6 +74,14 @@ def _censored(profile: Profile, policy: SizingPolicy) -> str | None:
         if memory.near_limit_ratio > 1 - policy.cpu_quantile:
             return f"memory was at its limit in {memory.near_limit_ratio:.1%} of intervals"
     return None
+
+
+def credits_ran_out(profile: Profile, policy: SizingPolicy) -> bool:
+    """True when CPU credits were exhausted more often than the policy lets demand go unmet."""
+    cpu = profile.cpu
+    return isinstance(cpu, CpuProfile) and _exceeds(
+        cpu.credit_exhausted_ratio, 1 - policy.cpu_quantile
+    )
 
 
 def _exceeds(ratio: float | NoData, limit: float) -> bool:

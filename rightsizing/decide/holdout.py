@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import ibis
+import pyarrow as pa
 from ibis import _
 from ibis.expr import types as ir
 
@@ -153,11 +154,13 @@ def _count(
     held: ir.Table, found: list[Recommendation], catalog: Catalog, policy: SizingPolicy
 ) -> tuple[HeldBack, ...]:
     capacity = {item.workload: _capacity(item.target, catalog) for item in found}
-    targets = ibis.memtable(
-        {
-            "workload": list(capacity),
-            "target_cores": [cores for cores, _memory in capacity.values()],
-        }
+    targets = ibis.memtable(  # an Arrow table: from a dictionary Ibis would go through pandas
+        pa.table(
+            {
+                "workload": list(capacity),
+                "target_cores": [cores for cores, _memory in capacity.values()],
+            }
+        )
     )
     counted = (
         busiest_intervals(held)

@@ -35,6 +35,7 @@ def decide_fleet(
     *,
     policy: SizingPolicy,
     scope: Scope,
+    credits_ran_out: bool,
 ) -> Outcome:
     """Choose the type of a fleet. Raises CatalogError for a type or region it does not know."""
     shape = catalog.shape(current.instance_type)
@@ -44,6 +45,7 @@ def decide_fleet(
         least_vcpus=shape.vcpus if isinstance(demand.cpu, NoData) else 0,
         least_memory_mib=shape.memory_mib if isinstance(demand.memory, NoData) else 0,
         current=shape,
+        credits_ran_out=credits_ran_out,
     )
     guarded = replace(  # and where the evidence forbids a reduction
         unmeasured,
@@ -79,7 +81,7 @@ def decide_fleet(
         binding=_binding(demand, lacking),
         cost_before=fleet_cost(market.prices[shape.instance_type], current),
         cost_after=fleet_cost(market.prices[target.instance_type], current),
-        missing_evidence=guards.missing_evidence,
+        missing_evidence=(*guards.missing_evidence, *_uncompared(demand)),
         excuses=tell_excuses(pick.rejected, market.cost(target.instance_type)),
     )
 
@@ -180,6 +182,16 @@ def _bounds(
     if own is None or costs[1] is None or costs[1] < own:
         upper = target
     return lower, upper
+
+
+def _uncompared(demand: Demand) -> tuple[str, ...]:
+    rates = demand.rates
+    measured = (rates.network_bytes_per_s, rates.disk_bytes_per_s, rates.disk_ops_per_s)
+    return tuple(
+        f"{rate.reason}, so it was not compared with any baseline"
+        for rate in measured
+        if isinstance(rate, NoData)
+    )
 
 
 def _binding(demand: Demand, lacking: tuple[Shortfall, ...]) -> str:

@@ -50,8 +50,8 @@ class Steps:
     coarse_above: int
 
     def up(self, amount: float) -> int:
-        """The smallest allowed amount not below ``amount``, bounds aside."""
-        fine = round_up(amount, self.step)
+        """The smallest whole number of steps, at least one, not below ``amount``."""
+        fine = max(round_up(amount, self.step), self.step)
         return fine if fine <= self.coarse_above else round_up(amount, self.coarse_step)
 
 

@@ -6,10 +6,12 @@ answer applied gives "keep".
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rightsizing.catalog.catalog import Catalog
 from rightsizing.decide.container import container_cost, decide_container
 from rightsizing.decide.demand import demand_of
-from rightsizing.decide.guards import guards_of
+from rightsizing.decide.guards import credits_ran_out, guards_of
 from rightsizing.decide.instance import decide_fleet, fleet_cost
 from rightsizing.decide.outcome import Outcome, recommendation_of
 from rightsizing.decide.policy import Scope, SizingPolicy
@@ -62,7 +64,14 @@ def recommend(
     match current:
         case FleetSize():
             outcome = decide_fleet(
-                workload, current, demand, guards, catalog, policy=policy, scope=scope
+                workload,
+                current,
+                demand,
+                guards,
+                catalog,
+                policy=policy,
+                scope=scope,
+                credits_ran_out=credits_ran_out(profile, policy),
             )
         case ServiceSize():
             outcome = decide_service(workload, current, demand, guards, catalog, policy=policy)
@@ -70,6 +79,10 @@ def recommend(
             outcome = decide_container(
                 workload.kind, current, demand, guards, policy=policy, rates=rates
             )
+    if outcome.decision is Decision.KEEP:
+        # "It fits" on weak or censored evidence is not "it is right".
+        reasons = tuple(dict.fromkeys((*outcome.reasons, *guards.anything)))
+        outcome = replace(outcome, reasons=reasons)
     return recommendation_of(workload, current, profile, policy, outcome)
 
 
@@ -95,9 +108,13 @@ def current_size(workload: Workload, profile: Profile | NoData) -> Size:
                 cpu_millicores=max(round(cpu.capacity_cores * MILLICORES_PER_CORE), 10),
                 memory_mib=max(round(memory.capacity_bytes / BYTES_PER_MIB), 6),
             )
+    remedy = (
+        "measure it with its capacity in cores and bytes"
+        if workload.kind is WorkloadKind.HOST
+        else f"declare its size under rightsizing:{workload.kind}s"
+    )
     raise ConfigError(
-        f"workload {workload.key} declares no size and its capacity was not measured; declare its "
-        f"size under rightsizing:{workload.kind}s"
+        f"workload {workload.key} declares no size and its capacity was not measured; {remedy}"
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import ibis
 from ibis.expr import types as ir
@@ -72,8 +72,3 @@ def above(histogram: Iterable[tuple[int, int]], capacity_cores: float, cores: fl
         for bin_index, count in histogram
         if cpu_upper_edge(bin_index, capacity_cores) > cores * (1 + 1e-9)
     )
-
-
-def as_mapping(histogram: Histogram) -> Mapping[int, int]:
-    """The histogram as bin -> count."""
-    return dict(histogram)

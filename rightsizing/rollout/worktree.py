@@ -20,10 +20,9 @@ from rightsizing.model.base import NoData
 from rightsizing.stack.configfile import StackFile
 from rightsizing.stack.driver import StackRef
 from rightsizing.stack.durable import replace_file
-from rightsizing.stack.provenance import hash_program, run_git
+from rightsizing.stack.provenance import STATE_FOLDER, hash_program, run_git
 from rightsizing.stack.record import ReleaseRecord
 
-STATE_FOLDER = ".rightsizing"  # records, engine state and backend of a project
 _PATH_VARIABLE = "PYTHONPATH"
 
 

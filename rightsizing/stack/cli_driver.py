@@ -169,8 +169,8 @@ class CliDriver:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             # Else `preview --json` prints one digest at its end and no events.
             "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true",
-            # Else every operation first looks for the plugin of each SDK that is installed, in use
-            # or not: seconds offline, and hundreds of MiB online. Missing ones still come when used.
+            # Else every operation first fetches the plugin of each SDK that is installed, in use or
+            # not: seconds lost offline, hundreds of MiB online. One in use still comes when missing.
             "PULUMI_OPTION_SKIP_PLUGIN_PRE_INSTALL": "true",
         }
 

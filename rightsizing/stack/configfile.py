@@ -60,16 +60,7 @@ class StackFile:
         Raises:
             ConfigError: ``config`` is not a mapping.
         """
-        document = read_yaml(self.text, str(self.path))
-        if document is None:
-            return {}
-        config = document.get("config") if isinstance(document, dict) else document
-        if config is None:
-            return {}
-        if not isinstance(config, dict):
-            raise ConfigError(
-                f"{self.path}: 'config' must be a mapping of keys to values, found {config!r:.40}"
-            )
+        config = _config(self.text, self.path)
         return {key: _masked(value) for key, value in config.items()}
 
     def sizing(self) -> StackSizing:
@@ -99,9 +90,19 @@ class StackFile:
         return self._written(text)
 
     def restored(self) -> StackFile:
-        """Put the file back as it was when loaded, whatever it says now."""
-        replace_file(self.path, self.text.encode("utf-8"))
-        return self
+        """Put the three keys back as they were when loaded, whatever they say now.
+
+        What somebody else has written into the file meanwhile stays (the Pulumi CLI adds its
+        encryption salt on a first preview); if nobody has, every byte is as it was.
+        """
+        present = StackFile.load(self.path)
+        if present.text == self.text:
+            return present
+        if _others(present.text, self.path) == _others(self.text, self.path):
+            return present._written(self.text)
+        raw = _config(self.text, self.path)
+        wanted = {key: raw.get(key) for key in SIZING_KEYS}
+        return present._written(edit_mapping(present.text, "config", wanted, str(self.path)))
 
     def _written(self, text: str) -> StackFile:
         if not self.path.is_file() or self.path.read_bytes() != self.text.encode("utf-8"):
@@ -123,6 +124,26 @@ def sizing_values(sizing: StackSizing) -> dict[str, Json | None]:
         PHASE_KEY: None if release is None else sizing.phase,
         ROLLOUT_KEY: sizing.rollout.model_dump(mode="json", exclude_none=True),
     }
+
+
+def _config(text: str, path: Path) -> dict[str, Json]:
+    """The ``config`` mapping, encrypted values and all."""
+    document = read_yaml(text, str(path))
+    config = document.get("config") if isinstance(document, dict) else document
+    if config is None:
+        return {}
+    if not isinstance(config, dict):
+        raise ConfigError(
+            f"{path}: 'config' must be a mapping of keys to values, found {config!r:.40}"
+        )
+    return config
+
+
+def _others(text: str, path: Path) -> Json:
+    """The whole document without the three keys."""
+    document = read_yaml(text, str(path)) or {}
+    config = {key: value for key, value in _config(text, path).items() if key not in SIZING_KEYS}
+    return {**document, "config": config}
 
 
 def _masked(value: Json) -> Json:

@@ -62,7 +62,8 @@ def _facts(aws: AwsReader, cluster: str, service: Json, workload: str) -> Servic
             workload,
             NoData(f"service {name} still runs {others} tasks of an earlier deployment"),
         )
-    definition = primary["taskDefinition"]
+    # With one deployment it is the service's own; moto keeps the latter alone up to date.
+    definition = (primary if len(deployments) > 1 else service)["taskDefinition"]
     cpu_units, memory_mib = _task_size(aws, definition)
     least, most = _range(aws, cluster, service)
     try:

@@ -22,6 +22,7 @@ from rightsizing.stack.yamltext import read_yaml
 
 PROJECT_FILE = "Pulumi.yaml"
 TOOL_FOLDER = "rightsizing"
+STATE_FOLDER = ".rightsizing"  # records, engine state and backend of a project
 REQUIREMENTS = ("requirements.txt", "pyproject.toml", PROJECT_FILE)
 PACKAGES = ("rightsizing", "pulumi", "pulumi-aws", "pulumi-docker")
 GIT_TIMEOUT_SECONDS = 60  # chosen by us: status of a large tree on a slow disk
@@ -132,6 +133,8 @@ def _dirty(project_dir: Path) -> tuple[str, ...]:
     found = []
     for item in filter(None, listed.split("\0")):
         status, path = item[:2], item[3:].removeprefix(prefix.strip())
+        if path.startswith(STATE_FOLDER):  # ignored as a folder, but not as a link in a worktree
+            continue
         if status == "??" or not _only_sizing_differs(project_dir, path):
             found.append(path)
     return tuple(sorted(found)[:MAX_DIRTY_PATHS])

@@ -258,7 +258,11 @@ def _span(event: Event, events: Iterator[Event]) -> Span:
         if isinstance(inner, MappingEndEvent | SequenceEndEvent):
             # the end of a block has no width and stands after the comments that follow it
             width = inner.end_mark.index - inner.start_mark.index
-            span.end = inner.end_mark.index if width else max([span.end, *_ends(children)])
+            span.end = (
+                inner.end_mark.index
+                if width
+                else max([span.end, *(child.end for _, child in children)])
+            )
             break
         name = str(inner.value) if isinstance(inner, ScalarEvent) else ""
         children.append((name, _span(inner, events)))
@@ -266,10 +270,6 @@ def _span(event: Event, events: Iterator[Event]) -> Span:
         pairs = zip(children[::2], children[1::2], strict=True)
         span.block_entries = [(key, key_span, value) for (key, key_span), (_, value) in pairs]
     return span
-
-
-def _ends(children: list[tuple[str, Span]]) -> list[int]:
-    return [span.end for _, span in children]
 
 
 def _entry(span: Span, key: str) -> tuple[Span, Span] | None:

@@ -74,7 +74,8 @@ def test_the_trader_keeps_its_memory_and_loses_cores(
 @pytest.mark.parametrize(
     ("cores", "millicores"),
     [
-        (0.001, 50),  # the policy's least
+        (0.0, 50),  # the policy's least
+        (0.001, 50),
         (0.08, 100),  # .1
         (0.3, 400),  # .375
         (0.81, 1250),  # 1.0125, above one core in quarters

@@ -127,7 +127,6 @@ def test_memory_that_was_not_measured_is_never_reduced(
     [
         ({"grade": Grade.WEAK, "days": 3}, ReasonCode.EVIDENCE_TOO_WEAK),
         ({"throttled_ratio": 0.2}, ReasonCode.DEMAND_CENSORED),
-        ({"credit_exhausted_ratio": 0.1}, ReasonCode.DEMAND_CENSORED),
         ({"at_limit_ratio": 0.02}, ReasonCode.DEMAND_CENSORED),
         ({"oom_kills": 1}, ReasonCode.DEMAND_CENSORED),
     ],
@@ -230,6 +229,46 @@ def test_burstable_and_flex_types_need_their_baseline(
         fleet("t3.large"), idle, catalog, SizingPolicy(), scope=Scope.SAME_FAMILY, rates=NO_RATES
     )
     assert smaller.target.instance_type == "t3.small"  # 2 GiB for 1.15; baseline 2 x 20 %
+
+
+def test_credits_that_run_out_need_a_larger_baseline(
+    make_profile, make_cpu, make_memory, steady, catalog
+) -> None:
+    """A t3.large held at its 0.6 cores shows no more than that; t3.xlarge sustains 1.6."""
+    cpu = make_cpu(steady(0.6), 2.0, credit_exhausted_ratio=0.3)
+    profile = make_profile(cpu=cpu, memory=make_memory(2, 8))
+    found = recommend(
+        fleet("t3.large"), profile, catalog, SizingPolicy(), scope=Scope.SAME_FAMILY, rates=NO_RATES
+    )
+    assert found.decision is Decision.UPSIZE
+    assert found.finding is Finding.UNDERPROVISIONED
+    assert found.target.instance_type == "t3.xlarge"
+    assert "credits ran out" in found.binding
+    # The old measurements do not push the new type on to the next one.
+    again = recommend(
+        fleet("t3.xlarge"),
+        profile,
+        catalog,
+        SizingPolicy(),
+        scope=Scope.SAME_FAMILY,
+        rates=NO_RATES,
+    )
+    assert again.target.instance_type == "t3.xlarge"
+
+
+def test_a_fit_on_weak_evidence_is_not_called_right(
+    make_profile, make_cpu, make_memory, steady, catalog
+) -> None:
+    """One day says that m5.large is not too small; it does not say that it is optimal."""
+    profile = make_profile(
+        cpu=make_cpu(steady(1.2, 1), 2.0), memory=make_memory(6, 8), days=1, grade=Grade.WEAK
+    )
+    found = recommend(
+        fleet("m5.large"), profile, catalog, SizingPolicy(), scope=Scope.SAME_FAMILY, rates=NO_RATES
+    )
+    assert found.decision is Decision.KEEP
+    assert found.finding is Finding.UNKNOWN
+    assert ReasonCode.EVIDENCE_TOO_WEAK in found.reasons
 
 
 def test_special_types_are_not_proposed(

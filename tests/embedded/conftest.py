@@ -147,11 +147,17 @@ def no_aws_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEndpoints]:
+def shared_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """One local cloud with a simulated engine for all tests that do not stop it."""
     cloud = LocalCloud(tmp_path_factory.mktemp("cloud"), simulate_docker=True)
-    yield cloud.start()
+    yield cloud
     cloud.forget()
+
+
+@pytest.fixture(scope="session")
+def endpoints(shared_cloud: LocalCloud) -> LocalEndpoints:
+    """Where the shared cloud answers."""
+    return shared_cloud.start()
 
 
 @pytest.fixture(scope="session")

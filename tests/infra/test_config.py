@@ -80,6 +80,28 @@ def test_phase_without_a_release_is_refused(run_program: Any, dev_values: dict[s
     assert "rightsizing:phase is 1 but rightsizing:release is not set" in run.error
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("rightsizing:embedded", "maybe"),
+        ("rightsizing:fleets", "many"),
+        ("rightsizing:phase", "banana"),
+        ("rightsizing:phase", 10),
+        ("rightsizing:release", "{}"),
+        ("rightsizing:rollout", '{"fleets": {"news-api": {}}}'),
+        ("rightsizing:region", "Frankfurt"),
+    ],
+)
+def test_nonsense_names_its_key(
+    key: str, value: Any, run_program: Any, dev_values: dict[str, Any]
+) -> None:
+    """A value edited by hand to something else altogether."""
+    run = run_program({**dev_values, key: value})
+    assert key in run.error.replace("rightsizing.", "rightsizing:")
+    assert "Traceback" not in run.error
+    assert run.custom == []
+
+
 def test_workload_declared_twice_is_refused(run_program: Any, dev_values: dict[str, Any]) -> None:
     """A key names one workload across fleets, services and containers."""
     trader = dev_values["rightsizing:containers"]["trader"]

@@ -7,7 +7,6 @@ import socket
 import pytest
 from botocore import exceptions as boto
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from rightsizing.errors import CredentialsError, RightsizingError, TelemetryError, Throttled
 from rightsizing.measure.awsclients import AwsClients
@@ -178,11 +177,11 @@ def test_prices_are_asked_where_they_are_served():
     assert AwsClients("eu-west-1")._client("pricing").meta.region_name == "us-east-1"
 
 
-@mock_aws
 def test_pages_gives_items_of_all_pages():
     """A listing is read to its end."""
     clients = AwsClients("us-east-1")
-    shapes = list(
-        clients.pages("ec2", "describe_instance_types", "InstanceTypes", MaxResults=50)
-    )
-    assert len(shapes) > 300
+    stubber = Stubber(clients._client("ecs"))
+    stubber.add_response("list_clusters", {"clusterArns": ["a", "b"], "nextToken": "more"}, {})
+    stubber.add_response("list_clusters", {"clusterArns": ["c"]}, {"nextToken": "more"})
+    with stubber:
+        assert list(clients.pages("ecs", "list_clusters", "clusterArns")) == ["a", "b", "c"]

@@ -34,7 +34,7 @@ def aws(aws_credentials: None) -> Iterator[SimpleNamespace]:
             )["Subnet"]["SubnetId"]
             for number, zone in enumerate("ab")
         ]
-        image = ec2.describe_images()["Images"][0]["ImageId"]
+        image = "ami-12c6146b"  # one that moto knows
         autoscaling, ecs = boto3.client("autoscaling", REGION), boto3.client("ecs", REGION)
         ecs.create_cluster(clusterName="main")
 
@@ -91,6 +91,7 @@ def aws(aws_credentials: None) -> Iterator[SimpleNamespace]:
             service=service,
             target_group=target_group,
             ec2=ec2,
+            image=image,
             autoscaling=autoscaling,
             scaling=boto3.client("application-autoscaling", REGION),
         )
@@ -159,11 +160,11 @@ def test_a_key_that_cannot_be_one_is_reported(aws):
 
 def test_mixed_instance_types_have_no_capacity(aws):
     """A percentage over unlike instances is of nothing known."""
-    aws.fleet("web-a", "m5.large", 2, web())
-    group = aws.autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"][0]
-    changed = group["Instances"][0]["InstanceId"]
-    aws.ec2.stop_instances(InstanceIds=[changed])
-    aws.ec2.modify_instance_attribute(InstanceId=changed, InstanceType={"Value": "m5.4xlarge"})
+    aws.fleet("web-a", "m5.large", 1, web())
+    larger = aws.ec2.run_instances(
+        ImageId=aws.image, InstanceType="m5.4xlarge", MinCount=1, MaxCount=1
+    )["Instances"][0]["InstanceId"]
+    aws.autoscaling.attach_instances(AutoScalingGroupName="web-a", InstanceIds=[larger])
     (found,) = discover_aws(aws.clients).workloads
     capacity = found.resources[0].capacity_cores
     assert isinstance(capacity, NoData)
@@ -263,5 +264,7 @@ def test_an_absent_engine_is_one_sentence(engine):
 
     client = engine()
     client.info = fail
-    with pytest.raises(TelemetryError, match=r"Docker engine does not answer \(Connection refused\)"):
+    with pytest.raises(
+        TelemetryError, match=r"Docker engine does not answer \(Connection refused\)"
+    ):
         discover_docker(client)

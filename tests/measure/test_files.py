@@ -343,14 +343,18 @@ def test_idle_machines_are_no_fractions_when_cores_prove_it(write, store):
 
 def test_a_whole_file_of_fractions_is_refused(write, store):
     """Nothing above 1 anywhere looks like fractions."""
-    with pytest.raises(BadTrace, match="never passes 1 .* looks like fractions; multiply it by 100"):
+    with pytest.raises(
+        BadTrace, match="never passes 1 .* looks like fractions; multiply it by 100"
+    ):
         measure_file(write(trace(cpu_pct=0.42)), store)
 
 
 def test_mib_among_bytes_is_refused(write, store):
     """2,048 is no machine's memory in bytes."""
     table = joined(trace("a"), trace("b", mem_bytes=2048))
-    with pytest.raises(BadTrace, match=r"mem_bytes of b never passes 2048 while a reaches 2.147e\+09"):
+    with pytest.raises(
+        BadTrace, match=r"mem_bytes of b never passes 2048 while a reaches 2.147e\+09"
+    ):
         measure_file(write(table), store)
 
 

@@ -260,6 +260,26 @@ def test_a_file_changed_meanwhile_is_not_overwritten(stack_file: Path) -> None:
     assert "app:new" in stack_file.read_text()
 
 
+def test_putting_back_restores_every_byte(stack_file: Path) -> None:
+    """When only the three keys were written meanwhile, the file is as it was, nonsense too."""
+    stack_file.write_text(HAND_WRITTEN + "  rightsizing:phase:   lots  # typed\n")
+    loaded = StackFile.load(stack_file)
+    loaded.write_sizing(sizing())
+    loaded.restored()
+    assert stack_file.read_text() == loaded.text
+
+
+def test_putting_back_keeps_what_others_wrote(stack_file: Path) -> None:
+    """The CLI may add its encryption salt between write and restore: only our keys go back."""
+    text = HAND_WRITTEN.replace("encryptionsalt: v1:abc=:v1:def:xyz==\n", "")
+    stack_file.write_text(text)
+    loaded = StackFile.load(stack_file)
+    written = loaded.write_sizing(sizing())
+    stack_file.write_text(written.text + "encryptionsalt: v1:new==\n")
+    loaded.restored()
+    assert stack_file.read_text() == text + "encryptionsalt: v1:new==\n"
+
+
 def test_a_full_disk_leaves_the_file_as_it_was(
     stack_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -258,6 +258,76 @@ def test_a_service_that_was_rolled_back_is_seen(account: Account) -> None:
     assert mismatch.found == "0.25 vCPU, 1024 MiB x 2-8"
 
 
+class FakeEcs:
+    """Answers of ECS about one service with these deployments."""
+
+    def __init__(self, *deployments: dict[str, Any]) -> None:
+        self.deployments = deployments
+
+    def pages(self, service: str, operation: str, key: str, **_: Any) -> Iterator[Any]:
+        lists = {"clusterArns": ["arn:cluster/main"], "serviceArns": ["arn:service/main/news"]}
+        yield from lists.get(key, [])
+
+    def call(self, service: str, operation: str, **parameters: Any) -> Any:
+        if operation == "describe_task_definition":
+            cpu = {"news:1": "256", "news:2": "512"}[parameters["taskDefinition"]]
+            return {"taskDefinition": {"cpu": cpu, "memory": "1024"}}
+        tags = [{"key": key, "value": value} for key, value in Account("", "").tags("news").items()]
+        found = {
+            "serviceName": "news",
+            "status": "ACTIVE",
+            "taskDefinition": "news:2",
+            "desiredCount": 2,
+            "deployments": list(self.deployments),
+            "tags": tags,
+        }
+        return {"services": [found]}
+
+
+def deployment(status: str, definition: str, running: int, **more: str) -> dict[str, Any]:
+    """One deployment of a service."""
+    return {"status": status, "taskDefinition": definition, "runningCount": running, **more}
+
+
+@pytest.mark.parametrize(
+    ("deployments", "reason"),
+    [
+        (
+            (deployment("PRIMARY", "news:2", 1), deployment("ACTIVE", "news:1", 2)),
+            "service news still runs 2 tasks of an earlier deployment",
+        ),
+        (
+            (
+                deployment(
+                    "PRIMARY",
+                    "news:2",
+                    0,
+                    rolloutState="FAILED",
+                    rolloutStateReason="tasks failed to start",
+                ),
+            ),
+            "the deployment of service news failed: tasks failed to start",
+        ),
+        ((), "service news has no primary deployment"),
+    ],
+    ids=["rolling", "failed", "none"],
+)
+def test_a_service_that_is_not_settled_is_unreadable(
+    deployments: tuple[dict[str, Any], ...], reason: str
+) -> None:
+    """There is no single size to state yet, so it is waited for."""
+    found = read_facts([NEWS], LiveClients(FakeEcs(*deployments), lambda: None), stack=STACK)
+    assert found == (Unreadable("news", NoData(reason)),)
+
+
+def test_the_primary_deployment_is_what_runs() -> None:
+    """The breaker has rolled back: the primary deployment is the old one again."""
+    fake = FakeEcs(deployment("PRIMARY", "news:1", 2), deployment("ACTIVE", "news:2", 0))
+    (found,) = read_facts([NEWS], LiveClients(fake, lambda: None), stack=STACK)
+    assert isinstance(found, ServiceFacts)
+    assert (found.task_definition, found.size.cpu_units) == ("news:1", 256)
+
+
 class FakeEngine:
     """A Docker client as far as facts need one."""
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,25 +12,30 @@ from typing import Any
 
 import boto3
 import docker
+import psutil
 import pytest
 
 from rightsizing.embedded.cloud.server import LocalCloud
-from rightsizing.errors import UpdateFailed
+from rightsizing.errors import StackLocked, UpdateFailed
 from rightsizing.measure.awsclients import AwsClients
 from rightsizing.model.facts import ContainerFacts, FleetFacts, ServiceFacts
 from rightsizing.model.release import Release
 from rightsizing.model.rollout import FleetRollout, RolloutState, Slot, SlotState
 from rightsizing.model.size import ContainerSize, FleetSize, ServiceSize
 from rightsizing.model.stackconfig import StackSizing
+from rightsizing.model.update import Step, StepOp
 from rightsizing.rollout.restoration import RollbackOutcome, RollbackPlan, RollbackResult
 from rightsizing.rollout.rollback import rollback
 from rightsizing.stack.apply import ApplyResult, apply_stack
+from rightsizing.stack.cli_driver import CliDriver
 from rightsizing.stack.configfile import StackFile
-from rightsizing.stack.driver import StackRef
+from rightsizing.stack.driver import DriverName, StackDriver, StackRef
 from rightsizing.stack.embedded_driver import EmbeddedDriver
 from rightsizing.stack.facts import LiveClients, LiveFact, compare_facts, read_facts
 from rightsizing.stack.inverse import Reversal
 from rightsizing.stack.ledger import Ledger
+from rightsizing.stack.record import difference_sentences
+from rightsizing.stack.selection import find_pulumi
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +51,10 @@ RELEASE = Release(
     baseline={"web": WEB_OLD, "news": NEWS_OLD, "app": APP_OLD},
     phases={"1": {"web": WEB_NEW, "news": NEWS_NEW, "app": APP_NEW}},
 )
+# The same for a stack with the container alone, applied in seconds.
+APP_PHASE1 = StackSizing(
+    Release(baseline={"app": APP_OLD}, phases={"1": {"app": APP_NEW}}), 1, RolloutState()
+)
 PHASE1 = StackSizing(
     RELEASE,
     1,
@@ -62,25 +68,31 @@ PHASE1 = StackSizing(
         }
     ),
 )
-STACK_FILE = """\
-config:
-  pulumi:disable-default-providers: ["*"]
-  rightsizing:embedded: true
-  rightsizing:network: {zones: [us-east-1a, us-east-1b]}
+FLEET = """\
   rightsizing:fleets:
     web:
       size: {instance_type: m5.xlarge, min_instances: 2, max_instances: 6}
       ami: {x86_64: ami-0a11ce00000000086, arm64: ami-0a11ce00000000064}
+"""
+SERVICE = """\
   rightsizing:services:
     news:
       size: {cpu_units: 2048, memory_mib: 8192, min_tasks: 1, max_tasks: 4}
       image: rightsizing/demo:1
+"""
+CONTAINER = """\
   rightsizing:containers:
     # never twice
     app:
       size: {cpu_millicores: 16000, memory_mib: 15667}
       image: rightsizing/demo:1
       network_mode: none
+"""
+HEAD = """\
+config:
+  pulumi:disable-default-providers: ["*"]
+  rightsizing:embedded: true
+  rightsizing:network: {zones: [us-east-1a, us-east-1b]}
 """
 
 
@@ -89,12 +101,26 @@ class Site:
     """A project of its own on a local cloud of its own."""
 
     stack: StackRef
-    driver: EmbeddedDriver
+    driver: StackDriver
     clients: LiveClients
     environment: dict[str, str]
 
+    def autoscaling(self) -> Any:
+        """Somebody else's hands on the same account."""
+        return boto3.client(
+            "autoscaling",
+            region_name=REGION,
+            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+
     def read(self, workloads: Any) -> tuple[LiveFact, ...]:
         return read_facts(workloads, self.clients, stack=self.stack)
+
+    def declare(self, *parts: str) -> None:
+        """Write the stack file."""
+        self.stack.config_path.write_text(HEAD + "".join(parts))
 
     def file(self) -> StackFile:
         return StackFile.load(self.stack.config_path)
@@ -143,17 +169,23 @@ def site(
     """A project with the repository's own program and nothing deployed."""
     folder = tmp_path / "project"
     folder.mkdir()
-    name = f"p{abs(hash(request.node.name)) % 10**8}"
-    text = (ROOT / "Pulumi.yaml").read_text().replace("name: rightsizing", f"name: {name}")
-    (folder / "Pulumi.yaml").write_text(text)
+    name = re.sub(r"[^a-z]", "", request.node.name)  # its own stack in the shared cloud
+    shutil.copy(ROOT / "Pulumi.yaml", folder)
+    (folder / "rightsizing").symlink_to(ROOT / "rightsizing")  # the plugins of Pulumi.yaml
     shutil.copytree(ROOT / "infra", folder / "infra", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "Pulumi.dev.yaml").write_text(STACK_FILE)
+    (folder / f"Pulumi.{name}.yaml").write_text(HEAD)
     environment = {**os.environ, **cloud[1]}
     engine = docker.DockerClient(base_url=environment["DOCKER_HOST"])
     session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing")
     aws = AwsClients(REGION, endpoint_url=environment["AWS_ENDPOINT_URL"], session=session)
-    stack = StackRef(folder, name, "dev")
-    driver = EmbeddedDriver(environment=environment)
+    stack = StackRef(folder, "rightsizing", name)
+    driver: StackDriver = EmbeddedDriver(environment=environment)
+    if getattr(request, "param", DriverName.EMBEDDED) is DriverName.CLI:
+        pulumi = find_pulumi()
+        if pulumi is None:
+            pytest.skip("there is no Pulumi CLI on PATH or in ~/.pulumi/bin")
+        environment["PULUMI_BACKEND_URL"] = f"file://{tmp_path / 'backend'}"
+        driver = CliDriver(pulumi, environment=environment)
     driver.create(stack)
     try:
         yield Site(stack, driver, LiveClients(aws, lambda: engine), environment)
@@ -161,12 +193,24 @@ def site(
         engine.close()
 
 
+BOTH_DRIVERS = pytest.mark.parametrize(
+    "site",
+    [
+        pytest.param(DriverName.EMBEDDED, id="embedded"),
+        pytest.param(DriverName.CLI, id="cli", marks=pytest.mark.cli),
+    ],
+    indirect=True,
+)
+
+
+@BOTH_DRIVERS
 def test_there_and_back(site: Site) -> None:
     """Declared sizes, phase 1, rollback: live facts equal to each, and the first ones again."""
-    before = site.stack.config_path.read_text()
+    site.declare(FLEET, SERVICE, CONTAINER)
     applied = site.apply()
     applied.require_match()
     first = site.facts()
+    before = site.stack.config_path.read_text()  # the CLI has written its salt by now
 
     site.file().write_sizing(PHASE1)
     forward = site.apply()
@@ -194,3 +238,61 @@ def test_there_and_back(site: Site) -> None:
     site.file().write_sizing(PHASE1)
     with pytest.raises(UpdateFailed, match="quarantined"):
         site.driver.preview(site.stack)
+
+
+def test_hand_typed_updates_are_adopted(site: Site) -> None:
+    """Two plain updates, no record of either: rolled back all the same, and said so."""
+    site.declare(CONTAINER)
+    site.driver.up(site.stack, message="by hand")
+    first = site.facts()
+    site.file().write_sizing(APP_PHASE1)
+    site.driver.up(site.stack, message="by hand")
+    assert site.facts() != first
+    result = site.rollback()
+    assert result.outcome is RollbackOutcome.RESTORED
+    assert "never verified" in " ".join(result.plan.notes)
+    assert site.facts() == first
+
+
+def kill_engine(step: Step) -> None:
+    """Kill the engine's process, which is our child, at the first change that finished."""
+    if step.op in {StepOp.SAME, StepOp.READ} or not step.type.startswith("aws:"):
+        return
+    for child in psutil.Process().children(recursive=True):
+        if "rightsizing.embedded.engine" in child.cmdline():
+            child.kill()
+
+
+def test_a_killed_update_is_repaired(site: Site) -> None:
+    """SIGKILL in phase 1: history knows nothing of it, a plain update is refused by the lock that
+    is left, and one rollback brings everything back."""
+    site.declare(FLEET, CONTAINER)
+    site.apply().require_match()
+    first = site.facts()
+    site.file().write_sizing(PHASE1)
+    with pytest.raises(UpdateFailed, match="was killed"):
+        site.apply(listener=kill_engine)
+    assert len(site.driver.history(site.stack)) == 1
+    with pytest.raises(StackLocked):
+        site.driver.up(site.stack, message="by hand")
+    result = site.rollback()
+    left = difference_sentences(result.facts) if result.facts is not None else ()
+    assert (result.outcome, left) == (RollbackOutcome.RESTORED, ())
+    assert site.facts() == first
+    assert site.file().sizing().release is None
+
+
+def test_a_stack_changed_behind_our_back(site: Site) -> None:
+    """A group's range changed by hand: state sees nothing, facts do, an apply puts it right."""
+    site.declare(FLEET)
+    site.apply().require_match()
+    workloads = site.file().declaration().workloads()
+    (fleet,) = site.read(workloads)
+    assert isinstance(fleet, FleetFacts)
+    site.autoscaling().update_auto_scaling_group(
+        AutoScalingGroupName=fleet.slots[0].group_name, MaxSize=9
+    )
+    assert site.driver.preview(site.stack).changes == ()
+    report = compare_facts(site.read(workloads), site.file().sizing(), workloads)
+    assert difference_sentences(report) == ("web: slot a instance range should be 2-6, found 2-9",)
+    site.apply().require_match()

@@ -83,7 +83,7 @@ def test_the_program_of_then_runs_when_it_has_changed(repository: World) -> None
     path = watched.environments[0]["PYTHONPATH"].split(os.pathsep)[0]
     assert Path(path) == watched.folders[0]
     first = git(folder, "rev-parse", "HEAD~1")
-    assert result.record.program.commit == first
+    assert (result.record.program.commit, result.record.program.dirty) == (first, ())
     # nothing is left behind: no folder, no worktree, no changed file
     assert not watched.folders[0].exists()
     assert git(folder, "worktree", "list", "--porcelain").count("worktree ") == 1

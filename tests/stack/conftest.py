@@ -301,7 +301,8 @@ def live(kit: Kit) -> Life:
     at["repair"] = driver.up(stack, message="repair")
     at["cloud after repair"] = kit.cloud()
     vanished = kit.raw_cloud()
-    del vanished[driver_id(driver, stack, "e")]
+    for name in ("a", "e"):  # b depends on a
+        del vanished[driver_id(driver, stack, name)]
     kit.write_cloud(vanished)
     at["remake"] = driver.up(stack, message="remake", refresh=True)
     at["history"] = driver.history(stack)

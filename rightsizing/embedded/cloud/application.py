@@ -80,6 +80,10 @@ class LocalApplication:
             start_response(status, headers)
             return [answer]
 
+    def finish(self) -> None:
+        """Wait for the call under way, and take no more."""
+        self._lock.acquire()
+
     def replay(self) -> Restored:
         """Run the journal from the start. Called once, before the first request."""
         different = 0

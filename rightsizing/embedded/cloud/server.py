@@ -59,6 +59,11 @@ class LocalCloud:
         self._file = ServerFile(self._directory)
         self._simulate_docker = simulate_docker
 
+    @property
+    def local_dir(self) -> Path:
+        """Where its files are."""
+        return self._directory
+
     def start(self) -> LocalEndpoints:
         """Start it, or find it running; a stopped or killed one is restored first.
 

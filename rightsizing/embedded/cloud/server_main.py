@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -83,19 +82,25 @@ def main() -> None:
     threading.Thread(target=_watch, args=(directory,), daemon=True).start()
     for server in servers[1:]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    _serve(servers[0])
+    _serve(servers[0], application)
 
 
-def _serve(server: BaseWSGIServer) -> None:
+def _serve(server: BaseWSGIServer, application: LocalApplication) -> None:
     try:
         server.serve_forever()
-    except SystemExit:
-        server.server_close()
+    except _Stopped:
+        # Nothing is open between calls; taking the modules apart would only take seconds.
+        application.finish()
+        os._exit(0)
+
+
+class _Stopped(Exception):
+    """Raised in the main thread by SIGTERM."""
 
 
 def _end_on_signals() -> None:
     def end(_signal: int, _frame: FrameType | None) -> None:
-        sys.exit(0)
+        raise _Stopped
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the shell that started it

@@ -6,8 +6,10 @@ Standard output carries events only: what the program prints goes to standard er
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+import threading
 from pathlib import Path
 
 from rightsizing.embedded.engine.events import Event, RefusalEvent, to_line
@@ -31,9 +33,13 @@ def main() -> int:
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
+    one_at_a_time = threading.Lock()
+
     def emit(event: Event) -> None:
-        events.write(to_line(event) + "\n")
-        events.flush()
+        # A reader that has gone away must not stop an update half-way.
+        with one_at_a_time, contextlib.suppress(BrokenPipeError):
+            events.write(to_line(event) + "\n")
+            events.flush()
 
     folder = arguments.project_dir.resolve()
     status = UpdateStatus.FAILED

@@ -61,6 +61,7 @@ class Deployment:
         self._lock = threading.Lock()
         self._configured: dict[str, ConfiguredProvider] = {}
         self._seen: set[str] = set()
+        self._vanished: list[str] = []
 
     @property
     def stopped(self) -> bool:
@@ -94,6 +95,8 @@ class Deployment:
                 self.changes["same"] += 1
             if record.custom and not record.is_provider and not record.pending_replacement:
                 self._guarded(record, partial(self._refresh, as_operation=as_operation))
+        for urn in self._vanished:
+            self.snapshot.forget_urn(urn)
         if not self.stopped:
             self.snapshot.save()
 
@@ -265,7 +268,7 @@ class Deployment:
         live = provider.read(record.urn, record.id, record.inputs, record.outputs)
         if live is None:
             self.snapshot.drop_old(record)
-            self.snapshot.forget_urn(record.urn)
+            self._vanished.append(record.urn)
             if as_operation:
                 self.changes["delete"] += 1
             self._emit(StepEvent("refresh", record.urn, record.type, masked(record.inputs), None))

@@ -26,7 +26,7 @@ class StackLock:
     def __enter__(self) -> None:
         content = {
             "pid": os.getpid(),
-            "username": getpass.getuser(),
+            "username": _username(),
             "hostname": socket.gethostname(),
             "timestamp": datetime.now(UTC).isoformat(),
         }
@@ -62,3 +62,10 @@ class StackLock:
             f"the stack is locked by {who}; wait for it to end, or cancel it if that process is "
             f"dead ({self.path})"
         )
+
+
+def _username() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())

@@ -31,7 +31,7 @@ from rightsizing.embedded.engine.properties import has_unknown, masked
 from rightsizing.embedded.engine.providers import ProviderTable
 from rightsizing.embedded.engine.snapshot import Snapshot
 from rightsizing.embedded.engine.state import STACK_TYPE, StateFile
-from rightsizing.errors import EmbeddedError
+from rightsizing.errors import ConfigError, EmbeddedError
 from rightsizing.model.update import UpdateKind, UpdateStatus
 
 TERMINATED_EXIT_CODE = 130
@@ -213,4 +213,9 @@ def _passphrase() -> str | None:
     given = os.environ.get("PULUMI_CONFIG_PASSPHRASE")
     if given is not None or not path:
         return given
-    return Path(path).read_text(encoding="utf-8").strip()
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(
+            f"PULUMI_CONFIG_PASSPHRASE_FILE names {path}, which cannot be read ({error.strerror})"
+        ) from error

@@ -61,7 +61,10 @@ def load_provider(package: str, table: ProviderTable) -> sdk.Provider:
             f"{', '.join(sorted(table))}; use the Pulumi CLI for this program"
         )
     module, _, name = table[package].partition(":")
-    provider = getattr(importlib.import_module(module), name)()
+    try:
+        provider = getattr(importlib.import_module(module), name)()
+    except (ImportError, AttributeError) as error:
+        raise EmbeddedError(f"the provider for package {package!r} is missing: {error}") from error
     assert isinstance(provider, sdk.Provider)
     return provider
 
