@@ -11,12 +11,17 @@ from __future__ import annotations
 
 import pulumi
 
+from rightsizing.errors import ConfigError
 from rightsizing.model.rollout import FleetRollout, Slot, SlotState
 from rightsizing.model.size import ContainerSize, FleetSize, ServiceSize
 from rightsizing.model.stackconfig import StackSizing, parse_stack_sizing
 from rightsizing.model.update import SIZING_KEYS
 
 FULL_WEIGHT = 100
+
+
+class SizingError(ConfigError, pulumi.RunError):
+    """A key is wrong; also a RunError, so that ``pulumi`` prints the sentence and no traceback."""
 
 
 class Sizing:
@@ -53,11 +58,14 @@ class Sizing:
 
 
 def stack_sizing() -> Sizing:
-    """Read the three keys of the running stack. Raises ConfigError naming the key at fault."""
+    """Read the three keys of the running stack. Raises SizingError naming the key at fault."""
     config = pulumi.Config("rightsizing")
     values = {}
     for key in SIZING_KEYS:
         value = config.get_object(key.split(":", 1)[1])
         if value is not None:
             values[key] = value
-    return Sizing(parse_stack_sizing(values))
+    try:
+        return Sizing(parse_stack_sizing(values))
+    except ConfigError as error:
+        raise SizingError(str(error)) from error

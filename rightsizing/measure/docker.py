@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 import docker
 from docker import errors as docker_sdk
@@ -24,6 +26,7 @@ from rightsizing.model.workload import WORKLOAD_TAG
 
 SOURCE = "docker"
 CALL_TIMEOUT_SECONDS = 15
+MAX_CALLS_AT_ONCE = 10  # as many connections as the SDK keeps open
 _NANO = 1e9
 
 
@@ -93,42 +96,50 @@ class DockerSource:
 
     def read(self) -> Reading:
         """Sample every container. One that vanishes meanwhile is reported as missing."""
-        samples, missing = [], []
+        samples: list[Sample] = []
+        missing: list[str] = []
         with docker_errors():
             if self._engine is None:
                 self._engine = self._client.api.info()
             self._count_oom_kills()
-            listed = self._client.api.containers(filters={"label": [WORKLOAD_TAG]})
-            for entry in listed:
-                labels = entry.get("Labels") or {}
-                if not matches(labels, self._filters):
-                    continue
-                name = entry["Names"][0].lstrip("/")
-                try:
-                    samples.append(self._sample(entry["Id"], labels[WORKLOAD_TAG]))
-                except docker_sdk.NotFound:
-                    missing.append(f"{name}: gone while it was read")
-                except _NotRunning as reason:
-                    missing.append(f"{name}: {reason}")
+            chosen = [
+                entry
+                for entry in self._client.api.containers(filters={"label": [WORKLOAD_TAG]})
+                if matches(entry.get("Labels") or {}, self._filters)
+            ]
+            # The engine takes statistics once a second and lets a caller wait for that moment, so
+            # containers asked one after the other would take a second each.
+            with ThreadPoolExecutor(MAX_CALLS_AT_ONCE) as pool:
+                for found in pool.map(self._sample, chosen):
+                    if isinstance(found, Sample):
+                        samples.append(found)
+                    else:
+                        missing.append(found)
         if not samples and not missing:
             missing.append(f"no running container carries the label {WORKLOAD_TAG}")
         return Reading(tuple(samples), tuple(missing))
 
-    def _sample(self, container_id: str, workload: str) -> Sample:
-        details = self._client.api.inspect_container(container_id)
-        state = details["State"]
-        if not state.get("Running") or state.get("Restarting"):
-            raise _NotRunning(f"not running ({state.get('Status', 'stopped')})")
-        stats = self._client.api.stats(container_id, stream=False, one_shot=True)
+    def _sample(self, entry: Json) -> Sample | str:
+        """The container's sample, or why there is none."""
+        container_id, name = entry["Id"], entry["Names"][0].lstrip("/")
+        try:
+            details = self._client.api.inspect_container(container_id)
+            state = details["State"]
+            if not state.get("Running") or state.get("Restarting"):
+                return f"{name}: not running ({state.get('Status', 'stopped')})"
+            stats = self._client.api.stats(container_id, stream=False, one_shot=True)
+        except docker_sdk.NotFound:
+            return f"{name}: gone while it was read"
         limits = container_limits(details, self._engine)
         cpu = stats.get("cpu_stats", {})
         throttling = cpu.get("throttling_data") or {}
         limited = limits.cores < self._engine["NCPU"]
         networks = list((stats.get("networks") or {}).values())
         return Sample(
-            workload=workload,
-            resource_id=details["Name"].lstrip("/"),
+            workload=entry["Labels"][WORKLOAD_TAG],
+            resource_id=name,
             lifetime=f"{container_id} {state.get('StartedAt', '')}",
+            counted_at_s=_moment(stats.get("read")),
             cpu_seconds=_nanoseconds(cpu.get("cpu_usage", {}).get("total_usage")),
             memory_bytes=working_set_bytes(stats.get("memory_stats") or {}),
             capacity_cores=limits.cores,
@@ -166,10 +177,6 @@ class DockerSource:
         self._oom_until_s = until_s
 
 
-class _NotRunning(Exception):
-    """The container is listed but has no process now."""
-
-
 def working_set_bytes(memory: Mapping[str, Json]) -> float | None:
     """Memory in use without inactive file cache; cgroup v1 and v2 name the latter differently."""
     usage = memory.get("usage")
@@ -178,6 +185,13 @@ def working_set_bytes(memory: Mapping[str, Json]) -> float | None:
     detail = memory.get("stats") or {}
     inactive = detail.get("total_inactive_file", detail.get("inactive_file", 0))
     return float(max(0, usage - inactive))
+
+
+def _moment(text: str | None) -> float | None:
+    """Seconds since 1970 of the engine's time stamp; None when it gives none (year 1)."""
+    if not text or text.startswith("0001"):
+        return None
+    return datetime.fromisoformat(text).timestamp()
 
 
 def _nanoseconds(value: float | None) -> float | None:

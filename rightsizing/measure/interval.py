@@ -81,6 +81,8 @@ class Accumulator:
     def add(self, sample: Sample, wall_ms: int, steady_s: float) -> Finished:
         """Take a sample; returns the intervals it finished and what was left out."""
         finished = Finished()
+        if self.last is not None and _is_same_reading(self.last, sample):
+            return finished
         elapsed_s, trouble = self._elapsed(sample, wall_ms, steady_s)
         if elapsed_s is not None and self.last is not None:
             use = _Use(_growth(self.last, sample), self.last_wall_ms, wall_ms, elapsed_s)
@@ -106,7 +108,11 @@ class Accumulator:
             return None, ""
         wall_s = (wall_ms - self.last_wall_ms) / 1000
         elapsed_s = wall_s if self.last_steady_s is None else steady_s - self.last_steady_s
-        if abs(wall_s - elapsed_s) > JUMP_TOLERANCE_SECONDS or wall_s <= 0:
+        counted_s = elapsed_s
+        if sample.counted_at_s is not None and self.last.counted_at_s is not None:
+            counted_s = sample.counted_at_s - self.last.counted_at_s
+        parted_s = max(abs(wall_s - elapsed_s), abs(counted_s - elapsed_s))
+        if parted_s > JUMP_TOLERANCE_SECONDS or min(wall_s, counted_s) <= 0:
             return None, "the clock jumped; the time around it is left out"
         if sample.lifetime != self.last.lifetime:
             return None, "restarted; the time around it is left out"
@@ -114,7 +120,7 @@ class Accumulator:
             return None, "a counter went back; the time around it is left out"
         if elapsed_s > self.interval_s:
             return None, "not sampled for longer than an interval"
-        return (elapsed_s, "") if elapsed_s > 0 else (None, "")
+        return counted_s, ""
 
     def _spread(self, use: _Use, finished: Finished) -> None:
         from_ms = use.from_ms
@@ -175,6 +181,15 @@ class Accumulator:
         elif periods is not None:
             row["cpu_throttled_ratio"] = 0.0  # a limit is set and no period ran
         return row
+
+
+def _is_same_reading(last: Sample, sample: Sample) -> bool:
+    """Whether the source gave its last reading again, as an engine does when asked too often."""
+    return (
+        sample.counted_at_s is not None
+        and sample.counted_at_s == last.counted_at_s
+        and sample.lifetime == last.lifetime
+    )
 
 
 def _growth(last: Sample, sample: Sample) -> dict[str, float]:

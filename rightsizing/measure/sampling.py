@@ -28,6 +28,7 @@ class Sample:
     workload: str
     resource_id: str
     lifetime: str
+    counted_at_s: float | None = None  # when the source took the counters, by its own clock
     cpu_seconds: float | None = None  # counter: CPU time used
     memory_bytes: float | None = None  # gauge: working set
     capacity_cores: float | None = None

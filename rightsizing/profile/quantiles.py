@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from scipy.stats import binom
+from scipy.special import bdtr, bdtrik
 
 from rightsizing.model.base import NoData
 from rightsizing.profile.histograms import Histogram, samples_in
@@ -32,7 +32,7 @@ def upper_limit_rank(samples: int, quantile: float, confidence: float) -> int | 
     """
     if samples == 0:
         return NoData("no samples")
-    rank = int(binom.ppf(confidence, samples, quantile)) + 1
+    rank = _binomial_quantile(confidence, samples, quantile) + 1
     if rank > samples:
         needed = math.ceil(math.log(1 - confidence) / math.log(quantile))
         return NoData(
@@ -40,6 +40,16 @@ def upper_limit_rank(samples: int, quantile: float, confidence: float) -> int | 
             f"confidence; {needed} are needed"
         )
     return rank
+
+
+def _binomial_quantile(confidence: float, trials: int, chance: float) -> int:
+    """Smallest k with P(X <= k) >= confidence; ``scipy.stats`` has it, but is slow to import."""
+    found = max(math.ceil(float(bdtrik(confidence, trials, chance))), 0)
+    while found > 0 and bdtr(found - 1, trials, chance) >= confidence:
+        found -= 1
+    while bdtr(found, trials, chance) < confidence:
+        found += 1
+    return found
 
 
 def value_at_rank(histogram: Histogram, rank: int, upper_edge: Callable[[int], float]) -> float:

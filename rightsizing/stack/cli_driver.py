@@ -170,7 +170,7 @@ class CliDriver:
             # Else `preview --json` prints one digest at its end and no events.
             "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true",
             # Else every operation first fetches the plugin of each SDK that is installed, in use or
-            # not: seconds lost offline, hundreds of MiB online. One in use still comes when missing.
+            # not: seconds lost offline, hundreds of MiB online. One in use is still fetched.
             "PULUMI_OPTION_SKIP_PLUGIN_PRE_INSTALL": "true",
         }
 

@@ -344,7 +344,7 @@ def test_idle_machines_are_no_fractions_when_cores_prove_it(write, store):
 def test_a_whole_file_of_fractions_is_refused(write, store):
     """Nothing above 1 anywhere looks like fractions."""
     with pytest.raises(
-        BadTrace, match="never passes 1 .* looks like fractions; multiply it by 100"
+        BadTrace, match=r"never passes 1 .* looks like fractions; multiply it by 100"
     ):
         measure_file(write(trace(cpu_pct=0.42)), store)
 

@@ -25,7 +25,7 @@ def process(pid: int, command: str, seconds: float, resident: int = 100) -> Simp
     """One row of the process table."""
     info: dict[str, Any] = {
         "pid": pid,
-        "name": command.split()[0],
+        "name": command.split(maxsplit=1)[0],
         "cmdline": command.split(),
         "create_time": 1000.0 + pid,
         "cpu_times": SimpleNamespace(user=seconds * 0.75, system=seconds * 0.25),

@@ -257,6 +257,25 @@ def test_a_clock_that_goes_back_overwrites_nothing(recorder, clock, source, stor
     ]
 
 
+def test_the_source_s_own_time_decides_the_rate(recorder, clock, source, store, content):
+    """Counters taken up to a second before they are delivered give the right peak."""
+    for late_s in (0.0, 0.9, 0.1, 0.8, 0.0, 0.5, 0.0):
+        moment = clock.steady - late_s
+        source.extra = {"counted_at_s": moment, "cpu_seconds": moment - 100}
+        recorder.step()
+        clock.sleep(10)
+    assert content(store)[0]["cpu_cores_max"] == pytest.approx(1.0)
+
+
+def test_a_reading_given_twice_counts_once(recorder, clock, source, store, content):
+    """An engine asked too often repeats itself; that is neither a reset nor idleness."""
+    for second in (0, 0, 10, 10, 20, 30, 40, 50, 60):
+        source.extra = {"counted_at_s": second + 1.0, "cpu_seconds": float(second)}
+        recorder.step()
+        clock.sleep(0 if second in (0, 10) and clock.steady < 100 + second + 10 else 10)
+    assert recorder.stop().skipped == ()
+
+
 def test_out_of_memory_kills_are_counted(recorder, clock, source, store, content):
     """Growth of the counter within the interval."""
     steps(recorder, clock, 3)

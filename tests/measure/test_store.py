@@ -300,7 +300,10 @@ def test_any_order_and_any_cut_give_the_same_table(data, keys, tmp_path_factory)
     expected = sorted(set(keys))
     table = store.measurements().to_pyarrow()
     found = sorted(
-        zip(*(table[name].to_pylist() for name in ("workload", "resource_id", "timestamp_ms")))
+        zip(
+            *(table[name].to_pylist() for name in ("workload", "resource_id", "timestamp_ms")),
+            strict=True,
+        )
     )
     assert found == expected
     assert new == len(expected)

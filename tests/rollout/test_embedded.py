@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
+IDENTITY = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
 WEB_OLD = FleetSize(instance_type="m5.xlarge", min_instances=2, max_instances=6)
 WEB_NEW = FleetSize(instance_type="m7g.large", min_instances=2, max_instances=6)
 NEWS_OLD = ServiceSize(cpu_units=2048, memory_mib=8192, min_tasks=1, max_tasks=4)
@@ -114,6 +116,12 @@ class Site:
             aws_access_key_id="testing",
             aws_secret_access_key="testing",
         )
+
+    def generations(self) -> list[str]:
+        """Labels that tell which program made the stack's containers."""
+        mine = {"label": f"rightsizing:stack={self.stack.name}"}
+        found = self.clients.docker().containers.list(all=True, filters=mine)
+        return [container.labels["generation"] for container in found]
 
     def read(self, workloads: Any) -> tuple[LiveFact, ...]:
         return read_facts(workloads, self.clients, stack=self.stack)
@@ -296,3 +304,43 @@ def test_a_stack_changed_behind_our_back(site: Site) -> None:
     report = compare_facts(site.read(workloads), site.file().sizing(), workloads)
     assert difference_sentences(report) == ("web: slot a instance range should be 2-6, found 2-9",)
     site.apply().require_match()
+
+
+GENERATION_TAG = """
+
+def workload_tags(*args, **kwargs):
+    return {{**own_workload_tags(*args, **kwargs), "generation": "{}"}}
+"""
+
+
+def test_the_program_of_then_is_what_runs(site: Site) -> None:
+    """The program was edited and committed since: the rollback imports the former one."""
+    folder = site.stack.project_dir
+    program = folder / "infra" / "tags.py"
+    former = program.read_text().replace("def workload_tags(", "def own_workload_tags(", 1)
+    site.environment["PYTHONPATH"] = str(folder)  # as an editable install of this project
+
+    def commit(generation: str) -> None:
+        program.write_text(former + GENERATION_TAG.format(generation))
+        for arguments in (["add", "-A"], ["commit", "-qm", generation]):
+            subprocess.run(["git", "-C", str(folder), *IDENTITY, *arguments], check=True)
+
+    subprocess.run(["git", "-C", str(folder), "init", "-q"], check=True)
+    (folder / ".gitignore").write_text(".rightsizing/\n__pycache__/\n")
+    site.declare(CONTAINER)
+    commit("one")
+    site.apply().require_match()
+    site.file().write_sizing(APP_PHASE1)
+    commit("two")
+    site.apply().require_match()
+    assert site.generations() == ["two"]
+
+    def former_driver(environment: Mapping[str, str]) -> EmbeddedDriver:
+        return EmbeddedDriver(
+            environment={**site.environment, "PYTHONPATH": environment["PYTHONPATH"]}
+        )
+
+    result = site.rollback(driver_in=former_driver)
+    assert result.outcome is RollbackOutcome.RESTORED
+    assert "runs as it was at commit" in " ".join(result.plan.notes)
+    assert site.generations() == ["one"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -15,6 +17,7 @@ from rightsizing.errors import EmbeddedError
 # in this terminal does not reach it.
 _DETACH = '"$@" >>"$0" 2>&1 </dev/null & echo $!'
 _TAIL_CHARACTERS = 600
+_POLL_INTERVAL_S = 0.01
 # Not passed on: the server must not act on anybody's AWS or Pulumi settings.
 _WITHHELD = ("AWS_", "PULUMI_", "DOCKER_", "MOTO_", "PYTEST_")
 
@@ -55,6 +58,16 @@ def is_alive(process_id: int) -> bool:
         return bool(psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def await_end(process_id: int, limit_s: float) -> None:
+    """Wait until the process has ended; kill it when it takes longer than ``limit_s``."""
+    deadline = time.monotonic() + limit_s
+    while is_alive(process_id):
+        if time.monotonic() > deadline:
+            os.kill(process_id, signal.SIGKILL)
+            return
+        time.sleep(_POLL_INTERVAL_S)
 
 
 def tail(log: Path) -> str:

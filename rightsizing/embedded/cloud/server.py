@@ -19,13 +19,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 from rightsizing.embedded.aws.clients import DEFAULT_REGION, FIXED_CREDENTIAL
 from rightsizing.embedded.cloud.history import HistorySeries
 from rightsizing.embedded.cloud.journal import Journal
 from rightsizing.embedded.cloud.loopback import LOOPBACK
-from rightsizing.embedded.cloud.process import is_alive, launch, tail
+from rightsizing.embedded.cloud.process import await_end, is_alive, launch, tail
 from rightsizing.embedded.cloud.serverfile import ServerFile, ServerRecord
 from rightsizing.embedded.cloud.status import (
     CloudState,
@@ -41,6 +39,7 @@ from rightsizing.errors import EmbeddedError
 
 START_LIMIT_S = 120.0  # replaying some ten thousand calls; chosen by us
 STOP_LIMIT_S = 10.0
+PORT_WAIT_S = 1.0
 _POLL_INTERVAL_S = 0.05
 # Protects the local stacks' state files on this machine only; not a secret.
 LOCAL_PASSPHRASE = "rightsizing-local"  # noqa: S105
@@ -108,7 +107,7 @@ class LocalCloud:
             report = self._ask(record)
             if report is not None:
                 os.kill(report.pid, signal.SIGTERM)
-                self._await_end(report.pid)
+                await_end(report.pid, STOP_LIMIT_S)
             self._file.write(record.model_copy(update={"pid": None}))
             return report is not None
 
@@ -215,34 +214,39 @@ class LocalCloud:
             f"{tail(log)}"
         )
 
-    def _await_end(self, process_id: int) -> None:
-        try:
-            psutil.Process(process_id).wait(STOP_LIMIT_S)
-        except psutil.NoSuchProcess:
-            return
-        except psutil.TimeoutExpired:
-            os.kill(process_id, signal.SIGKILL)
-
 
 def _aws_url(record: ServerRecord) -> str:
     return f"http://{LOOPBACK}:{record.port}"
 
 
 def _free_port(wanted: int | None, taken: int | None = None) -> int:
-    """The wanted port if nothing listens there, else one the system gives."""
-    for candidate in (wanted, 0):
-        if candidate is None:
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, candidate))
-            except OSError:
-                continue
-            port = int(probe.getsockname()[1])
-            if port != taken:
-                return port
-    return _free_port(None, taken)
+    """The wanted port, else one the system gives.
+
+    A killed process lets go of its port a moment after it is gone, so the wanted one is tried for
+    PORT_WAIT_S.
+    """
+    deadline = time.monotonic() + PORT_WAIT_S
+    while wanted is not None and wanted != taken:
+        if _bind(wanted) is not None:
+            return wanted
+        if time.monotonic() > deadline:
+            break
+        time.sleep(_POLL_INTERVAL_S)
+    port = _bind(0)
+    while port is None or port == taken:
+        port = _bind(0)
+    return port
+
+
+def _bind(port: int) -> int | None:
+    """The port if it can be listened on, 0 meaning any; else None."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return None
+        return int(probe.getsockname()[1])
 
 
 def _notice(

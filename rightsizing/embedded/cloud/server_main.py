@@ -94,8 +94,8 @@ def _serve(server: BaseWSGIServer, application: LocalApplication) -> None:
         os._exit(0)
 
 
-class _Stopped(Exception):
-    """Raised in the main thread by SIGTERM."""
+class _Stopped(BaseException):
+    """Raised in the main thread by SIGTERM; the HTTP server swallows every ordinary error."""
 
 
 def _end_on_signals() -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import psutil
 import pytest
 
 from rightsizing.embedded.aws.clients import AwsApi
+from rightsizing.embedded.cloud.process import await_end, is_alive
 from rightsizing.embedded.cloud.server import LocalCloud
 from rightsizing.embedded.cloud.status import CloudState, LocalEndpoints
 from rightsizing.embedded.docker.connection import open_engine
@@ -33,7 +33,7 @@ def _kill(cloud: LocalCloud) -> None:
     report = cloud.status().report
     assert report is not None
     os.kill(report.pid, signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(report.pid)] if psutil.pid_exists(report.pid) else [])
+    await_end(report.pid, 5)
 
 
 def _build(url: str) -> None:
@@ -158,7 +158,7 @@ def test_states_and_what_each_asks_for(cloud: LocalCloud, tmp_path: Path) -> Non
     assert cloud.start() == started
     assert cloud.ensure() == started
     assert cloud.stop()
-    assert not psutil.pid_exists(report.pid)
+    assert not is_alive(report.pid)
     assert cloud.status().state is CloudState.STOPPED
     with pytest.raises(EmbeddedError, match="is stopped; 0 recorded changes"):
         cloud.ensure()
