@@ -73,8 +73,8 @@ def main() -> None:
         f"# {name}: sized without the last {report.holdout_days} days",
         "",
         (
-            f"{measured.workloads} machines, {measured.observed:,} rows stored, {skipped:,} skipped. "
-            "Written by `benchmarks/real_traces.py`."
+            f"{measured.workloads} machines, {measured.observed:,} rows stored, {skipped:,} skipped."
+            " Written by `benchmarks/real_traces.py`."
         ),
         "",
         *table(report),
@@ -106,8 +106,8 @@ def table(report: HoldoutReport) -> list[str]:
         "",
         (
             f"Of {len(down)} reductions, {len(held)} held. "
-            f"{sum(item.cpu_breach for item in down)} would have been short of CPU in more intervals "
-            f"than the policy allows ({100 * (1 - down[0].quantile):.1f} %), "
+            f"{sum(item.cpu_breach for item in down)} would have been short of CPU in more "
+            f"intervals than the policy allows ({100 * (1 - down[0].quantile):.1f} %), "
             f"{sum(item.memory_breach for item in down)} would have run out of memory. "
             f"CPU demand was above the new size for {minutes:,.0f} minutes in total. "
             f"The predicted interval of minutes held for {said[True]} of {said.total()}."

@@ -6,16 +6,19 @@ has finished the operation in flight and ended by itself. A second one kills it.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+
+import psutil
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 STDERR_BYTES = 64 * 1024  # the end of standard error that is kept for an error message
@@ -65,8 +68,10 @@ class Child:
             self._process.wait()
 
     def finish(self) -> ChildExit:
-        """Wait for the end."""
+        """Wait for the end, and leave nothing running that it started."""
         code = self._process.wait()
+        if code >= 0:
+            self._sweep()
         if self._process.stdout is not None:
             self._process.stdout.close()
         size = self._stderr.seek(0, 2)
@@ -74,6 +79,14 @@ class Child:
         text = self._stderr.read().decode("utf-8", "replace")
         self._stderr.close()
         return ChildExit(code, strip_ansi(text), self._signals > 0)
+
+    def _sweep(self) -> None:
+        # The Pulumi CLI forgets its language host when it refuses early. Whatever is left in our
+        # child's session is its own. After a kill, a plugin may still be busy: leave it alone.
+        for pid in psutil.pids():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if os.getsid(pid) == self.pid:
+                    os.kill(pid, signal.SIGTERM)
 
     def _forward(self, _number: int, _frame: FrameType | None) -> None:
         self._signals += 1
@@ -84,7 +97,7 @@ class Child:
         else:
             self._process.kill()
 
-    @contextmanager
+    @contextlib.contextmanager
     def _passing_signals(self) -> Iterator[None]:
         if threading.current_thread() is not threading.main_thread():
             yield  # only the main thread is told of signals

@@ -82,7 +82,7 @@ def test_every_call_in_the_source_is_registered():
 def test_every_registered_call_is_in_the_source():
     """The policy allows nothing that nobody calls."""
     found = {pair for path in sources() for pair in declared_calls(path)}
-    assert REGISTERED <= found
+    assert found >= REGISTERED
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))

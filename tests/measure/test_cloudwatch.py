@@ -258,8 +258,8 @@ def test_missing_memory_says_what_to_install(store, content):
     report = measure_cloudwatch(cloud, [workload("web", FLEET)], store, hours(1))
     assert content(store)[0]["memory_bytes_mean"] is None
     assert [skip.reason for skip in report.skipped] == [
-        "web (web-a): no mem_used_percent in CloudWatch; install the CloudWatch agent with "
-        "aggregation by AutoScalingGroupName"
+        "web (web-a): no mem_used_percent in CloudWatch; "
+        + "install the CloudWatch agent with aggregation by AutoScalingGroupName"
     ]
 
 

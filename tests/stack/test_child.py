@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 
+import psutil
+
 from rightsizing.stack.child import Child, strip_ansi
 
 PATIENT = """
@@ -56,6 +58,20 @@ def test_a_second_ctrl_c_kills(tmp_path):
     gone = child.finish()
     assert gone.killed
     assert gone.code == -signal.SIGKILL
+
+
+def test_nothing_the_child_started_is_left_running(tmp_path):
+    """A grandchild in a process group of its own, as the Pulumi CLI makes them, is ended."""
+    program = (
+        "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', "
+        "'import signal; signal.pause()'], process_group=0, stdout=subprocess.DEVNULL).pid)"
+    )
+    child = Child([sys.executable, "-c", program], tmp_path, os.environ)
+    (pid,) = child.lines()
+    grandchild = psutil.Process(int(pid))
+    assert child.finish().code == 0
+    grandchild.wait(timeout=30)
+    assert not grandchild.is_running()
 
 
 def test_standard_error_is_kept_apart_and_plain(tmp_path):
