@@ -73,8 +73,8 @@ def main() -> None:
         f"# {name}: sized without the last {report.holdout_days} days",
         "",
         (
-            f"{measured.workloads} machines, {measured.observed:,} rows stored, {skipped:,} skipped."
-            " Written by `benchmarks/real_traces.py`."
+            f"{measured.workloads} machines, {measured.observed:,} rows stored, {skipped:,} "
+            "skipped. Written by `benchmarks/real_traces.py`."
         ),
         "",
         *table(report),

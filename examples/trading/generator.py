@@ -20,12 +20,14 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from rightsizing.errors import ConfigError, RightsizingError
 from rightsizing.measure.awsclients import AwsClients
@@ -172,6 +174,29 @@ def trader_history(
             "oom_kills": np.zeros(count),
         }
     )
+
+
+def trader_trace(*, end_ms: int, days: int = DAYS) -> pa.Table:
+    """The same history in the trace schema that ``rightsize measure --from-file`` reads."""
+    history = trader_history(end_ms=end_ms, days=days)
+    names = {
+        "workload": "resource_id",
+        "timestamp_ms": "timestamp",
+        "interval_s": "interval_s",
+        "cpu_cores_mean": "cpu_cores",
+        "capacity_cores": "capacity_cores",
+        "memory_bytes_mean": "mem_bytes",
+        "capacity_memory_bytes": "capacity_mem_bytes",
+    }
+    trace = history.select(list(names)).rename_columns(list(names.values()))
+    peaks = {
+        "cpu_pct_max": ("cpu_cores_max", "capacity_cores"),
+        "mem_pct_max": ("memory_bytes_max", "capacity_memory_bytes"),
+    }
+    for name, (peak, capacity) in peaks.items():
+        ratio = history[peak].to_numpy() / history[capacity].to_numpy()
+        trace = trace.append_column(name, pa.array(100 * ratio))
+    return trace
 
 
 def load(cloudwatch: Any, series: Iterable[MetricSeries]) -> int:
@@ -375,13 +400,21 @@ def main() -> int:
     parser.add_argument("--endpoint", required=True, help="local server, http://127.0.0.1:<port>")
     parser.add_argument("--region", default="us-east-1")
     parser.add_argument("--days", type=int, default=DAYS)
+    parser.add_argument(
+        "--trader-file", type=Path, help="also write the trader's history as a Parquet trace"
+    )
     arguments = parser.parse_args()
     clients = AwsClients(arguments.region, endpoint_url=arguments.endpoint)
     try:
         if not clients.is_local:
             raise ConfigError(f"{arguments.endpoint} is not on this machine; nothing was written")
+        end_ms = time.time_ns() // 10**6
+        if arguments.trader_file is not None:
+            trace = trader_trace(end_ms=end_ms, days=arguments.days)
+            pq.write_table(trace, arguments.trader_file)
+            print(f"{trace.num_rows} rows of the trader in {arguments.trader_file}")
         fleet, service = names_from(discover_aws(clients))
-        series = datapoints(fleet, service, end_ms=time.time_ns() // 10**6, days=arguments.days)
+        series = datapoints(fleet, service, end_ms=end_ms, days=arguments.days)
         cloudwatch = boto3.client(
             "cloudwatch", region_name=arguments.region, endpoint_url=arguments.endpoint
         )

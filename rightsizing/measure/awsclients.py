@@ -7,7 +7,9 @@ from the caller: ``AWS_ENDPOINT_URL`` in the environment is ignored unless it is
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,12 +23,12 @@ from rightsizing.awscalls import find_call
 from rightsizing.errors import CredentialsError, RightsizingError, TelemetryError, Throttled
 from rightsizing.model.update import Json
 
-MAX_ATTEMPTS = 10  # with adaptive mode: about 2 minutes of waiting before a call is given up
+MAX_ATTEMPTS = 8  # with botocore's backoff: about half a minute before a call is given up
+LOCAL_ATTEMPTS = 2  # a local server that does not answer is not started: waiting is no use
 CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 120  # GetMetricData over weeks of 500 metrics answers slowly
 
 _CONFIG: dict[str, Any] = {
-    "retries": {"mode": "adaptive", "total_max_attempts": MAX_ATTEMPTS},
     "connect_timeout": CONNECT_TIMEOUT_SECONDS,
     "read_timeout": READ_TIMEOUT_SECONDS,
     "ignore_configured_endpoint_urls": True,
@@ -146,13 +148,37 @@ class AwsClients:
             if self._session is None:
                 self._session = boto3.Session()
             session: Any = self._session  # boto3's stubs know no client by a plain string
+            attempts = LOCAL_ATTEMPTS if self.is_local else MAX_ATTEMPTS
+            retries: Any = {"mode": "adaptive", "total_max_attempts": attempts}
             self._clients[service] = session.client(
                 service,
                 region_name=_ONLY_REGION.get(service, self.region),
                 endpoint_url=self.endpoint_url,
-                config=Config(**_CONFIG),
+                config=Config(retries=retries, **_CONFIG),
             )
+            if self.endpoint_url is None:
+                self._check_region(session, service)
         return self._clients[service]
+
+    def _check_region(self, session: Any, service: str) -> None:
+        """Refuse a misspelt region at once; its endpoint would be retried for half a minute.
+
+        A region that this botocore does not list yet passes when its endpoint has an address.
+        """
+        known = session.get_available_regions(service)
+        if self.region in known or service in _ONLY_REGION:
+            return
+        client = self._clients.pop(service)
+        host = urlsplit(client.meta.endpoint_url).hostname
+        try:
+            socket.getaddrinfo(host, 443)
+        except OSError as error:
+            close = difflib.get_close_matches(self.region, known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise CredentialsError(
+                f"{self.region!r} is no AWS region that can be reached ({host}: {error}){hint}"
+            ) from error
+        self._clients[service] = client
 
     @contextmanager
     def _mapped_errors(self, service: str, operation: str) -> Iterator[None]:

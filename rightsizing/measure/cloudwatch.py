@@ -1,8 +1,7 @@
 """Measuring from CloudWatch into the store: what is missing, resource by resource.
 
-On AWS a call covers up to 15 days, since every metric asked for is billed each time. The local
-server takes time proportional to the square of the span, so it is asked for 3 hours at a time.
-Rows are stored after each span, and spans that were stored are not asked for again: a run that is
+On AWS a call covers up to 15 days, since every metric asked for is billed each time. A local server
+costs nothing and may be slow on long spans, so it is asked for a day at a time. Rows are stored after each span, and spans that were stored are not asked for again: a run that is
 interrupted or throttled goes on where it stopped.
 """
 
@@ -16,7 +15,7 @@ import pyarrow as pa
 from rightsizing.measure.awsclients import AwsClients
 from rightsizing.measure.coverage import Coverage
 from rightsizing.measure.inventory import DiscoveredWorkload, MeasuredResource
-from rightsizing.measure.metricdata import QUERIES_A_CALL, Answer, Query, fetch
+from rightsizing.measure.metricdata import QUERIES_A_CALL, Query, fetch
 from rightsizing.measure.metricrows import MetricRows
 from rightsizing.measure.metrics import metrics_of
 from rightsizing.measure.progress import Progress, ProgressListener, Window, ignore_progress
@@ -28,10 +27,8 @@ from rightsizing.model.workload import WorkloadKind
 from rightsizing.units import MILLISECONDS_PER_DAY
 
 SOURCE = "cloudwatch"
-_HOUR_MS = 3_600_000
 AWS_SPAN_MS = 15 * MILLISECONDS_PER_DAY  # 500 queries of 15 days are 2 million points in memory
-LOCAL_SPAN_MS = 3 * _HOUR_MS  # measured, 14 days of 20 metrics: 5 s; in spans of 1 h 9 s
-SETTLING_MS = 3 * _HOUR_MS  # later points are possible; such spans are asked for again
+SETTLING_MS = 3 * 3_600_000  # later points are possible; such spans are asked for again
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,7 @@ def measure_cloudwatch(
         if resource.kind in (WorkloadKind.FLEET, WorkloadKind.SERVICE)
     ]
     for target in targets:
-        _note_limits(clients, target, outcome)
+        _note_limits(target, outcome)
     coverage = Coverage(store.root / "asked" / f"{SOURCE}-{clients.region}.json")
     work = list(_plan(clients, targets, coverage, window))
     for done, (group, span) in enumerate(work):
@@ -112,7 +109,7 @@ def _coverage_name(target: _Target) -> str:
     return f"{target.key} {target.resource.resource_id}"
 
 
-def _note_limits(clients: AwsClients, target: _Target, outcome: _Outcome) -> None:
+def _note_limits(target: _Target, outcome: _Outcome) -> None:
     """Say what of this resource cannot be stored, whatever CloudWatch answers."""
     resource = target.resource
     for what, capacity in (
@@ -121,10 +118,6 @@ def _note_limits(clients: AwsClients, target: _Target, outcome: _Outcome) -> Non
     ):
         if isinstance(capacity, NoData):
             outcome.skipped.add(f"{target.name}: {what} percentages, since {capacity.reason}", 1)
-    if clients.is_local:
-        for metric in metrics_of(resource):
-            if metric.is_percentile:
-                outcome.skipped.add(f"{metric}: the local server computes no percentiles", 1)
 
 
 def _plan(
@@ -138,7 +131,6 @@ def _plan(
     for gaps, group in lacking.items():
         for part in _within_one_call(group):
             for gap in gaps:
-                # The local server is asked in hours, but stored by the day.
                 spans = gap.days() if clients.is_local else _cut(gap, AWS_SPAN_MS)
                 yield from ((part, span) for span in spans)
 
@@ -172,24 +164,16 @@ def _read(
     clients: AwsClients, group: Sequence[_Target], span: Window, outcome: _Outcome, settled_ms: int
 ) -> _Rows:
     queries = [
-        Query(target.resource, metric)
-        for target in group
-        for metric in metrics_of(target.resource)
-        if not (clients.is_local and metric.is_percentile)
+        Query(target.resource, metric) for target in group for metric in metrics_of(target.resource)
     ]
-    answers = [Answer() for _ in queries]
-    for part in _cut(span, LOCAL_SPAN_MS) if clients.is_local else [span]:
-        fetched = fetch(clients, queries, part)
-        for answer, more in zip(answers, fetched.answers, strict=True):
-            answer.points.update(more.points)
-            answer.problem = answer.problem or more.problem
-        for message in fetched.messages:
-            outcome.notes.add(f"CloudWatch says: {message}", 1)
+    fetched = fetch(clients, queries, span)
+    for message in fetched.messages:
+        outcome.notes.add(f"CloudWatch says: {message}", 1)
     tables, complete = [], []
     for target in group:
         own = {
             query.metric: answer
-            for query, answer in zip(queries, answers, strict=True)
+            for query, answer in zip(queries, fetched.answers, strict=True)
             if query.resource is target.resource
         }
         for metric, answer in own.items():

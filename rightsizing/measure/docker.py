@@ -92,6 +92,7 @@ class DockerSource:
         self._clock = clock or SystemClock()
         self._engine: Json = None
         self._oom_kills: Counter[str] = Counter()  # by container id, since this source began
+        self._has_events = True  # an engine without events leaves kills unmeasured
         self._oom_until_s = self._clock.wall_ms() // 1000
 
     def read(self) -> Reading:
@@ -152,7 +153,7 @@ class DockerSource:
             disk_write_ops=_block_io(stats, "io_serviced_recursive", "write"),
             cpu_periods=throttling.get("periods") if limited else None,
             cpu_throttled_periods=throttling.get("throttled_periods") if limited else None,
-            oom_kills=float(self._oom_kills[container_id]),
+            oom_kills=float(self._oom_kills[container_id]) if self._has_events else None,
         )
 
     def _count_oom_kills(self) -> None:
@@ -161,19 +162,26 @@ class DockerSource:
         Events, since a container that restarts by itself no longer says that it was killed.
         """
         until_s = self._clock.wall_ms() // 1000
-        if until_s <= self._oom_until_s:
+        if until_s <= self._oom_until_s or not self._has_events:
             return
-        events = self._client.api.events(
-            since=self._oom_until_s,
-            until=until_s,
-            filters={"type": "container", "event": "oom"},
-            decode=True,
-        )
+        try:
+            events = list(
+                self._client.api.events(
+                    since=self._oom_until_s,
+                    until=until_s,
+                    filters={"type": "container", "event": "oom"},
+                    decode=True,
+                )
+            )
+        except docker_sdk.NotFound:
+            self._has_events = False
+            return
         # [since, until): the engine includes both ends, so the later one is left for next time.
         start_ns, end_ns = self._oom_until_s * 10**9, until_s * 10**9
         for event in events:
             if start_ns <= event.get("timeNano", 0) < end_ns:
                 self._oom_kills[event["Actor"]["ID"]] += 1
+        self._has_events = True  # an engine without events leaves kills unmeasured
         self._oom_until_s = until_s
 
 

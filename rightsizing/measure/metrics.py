@@ -53,11 +53,6 @@ class Metric:
     conversion: Conversion = Conversion.AS_IS
     absence: str = ""  # what to do when a resource has none of it; empty: nothing to say
 
-    @property
-    def is_percentile(self) -> bool:
-        """Percentiles are computed from raw points, which not every endpoint keeps."""
-        return self.statistic.startswith("p")
-
     def __str__(self) -> str:
         return f"{self.name} {self.statistic}"
 

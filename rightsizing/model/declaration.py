@@ -41,10 +41,12 @@ DECLARATION_KEYS = (
 class NetworkDeclaration(FrozenModel):
     """Where load balancers, instances and tasks are placed. Empty: the program makes a VPC."""
 
-    vpc_id: str | None = None
-    subnet_ids: tuple[str, ...] = ()
-    zones: tuple[str, ...] = ()
-    cidr: str = "10.42.0.0/16"
+    vpc_id: str | None = Field(default=None, description="VPC to use; together with subnet_ids")
+    subnet_ids: tuple[str, ...] = Field(
+        default=(), description="subnets to use, at least two in different zones"
+    )
+    zones: tuple[str, ...] = Field(default=(), description="availability zones of a new VPC")
+    cidr: str = Field(default="10.42.0.0/16", description="address range of the VPC")
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:
@@ -54,24 +56,32 @@ class NetworkDeclaration(FrozenModel):
 
 
 class _Declared(FrozenModel):
-    workload_class: WorkloadClass = WorkloadClass.USER_FACING
-    phase: int = Field(default=1, ge=1, le=9)
-    owner: str | None = None
-    slos: Slos = Slos()
-    tags: dict[str, str] = Field(default_factory=dict)
+    workload_class: WorkloadClass = Field(
+        default=WorkloadClass.USER_FACING, description="whether people wait for it"
+    )
+    phase: int = Field(default=1, ge=1, le=9, description="earliest phase that may change it")
+    owner: str | None = Field(default=None, description="who answers for it; else the stack's owner")
+    slos: Slos = Field(default=Slos(), description="objectives that `rightsize check` judges")
+    tags: dict[str, str] = Field(default_factory=dict, description="tags beside the stack's")
 
 
 class FleetDeclaration(_Declared):
     """An EC2 fleet behind a load balancer. ``ami`` holds one image id an architecture."""
 
-    size: FleetSize
-    ami: dict[Architecture, str]
-    port: int = Field(default=8080, ge=1, le=65_535)
-    health_path: str = Field(default="/health", pattern=r"^/")
-    target_cpu_pct: int = Field(default=60, ge=10, le=95)
-    internal: bool = True
-    may_run_twice: bool = True
-    user_data: str | None = None
+    size: FleetSize = Field(description="size today, before any release")
+    ami: dict[Architecture, str] = Field(description="image id for each architecture it runs on")
+    port: int = Field(default=8080, ge=1, le=65_535, description="port the instances listen on")
+    health_path: str = Field(
+        default="/health", pattern=r"^/", description="path of the load balancer's health check"
+    )
+    target_cpu_pct: int = Field(
+        default=60, ge=10, le=95, description="mean CPU the autoscaler aims at"
+    )
+    internal: bool = Field(default=True, description="false: the load balancer faces the internet")
+    may_run_twice: bool = Field(
+        default=True, description="whether a second copy beside the first is harmless"
+    )
+    user_data: str | None = Field(default=None, description="start script of the instances")
 
     @model_validator(mode="after")
     def _has_an_image(self) -> Self:
@@ -83,29 +93,49 @@ class FleetDeclaration(_Declared):
 class ServiceDeclaration(_Declared):
     """An ECS service on Fargate."""
 
-    size: ServiceSize
-    image: str
-    port: int | None = Field(default=None, ge=1, le=65_535)
-    command: tuple[str, ...] = ()
-    environment: dict[str, str] = Field(default_factory=dict)
-    architecture: Architecture = Architecture.X86_64
-    target_cpu_pct: int = Field(default=60, ge=10, le=95)
-    may_run_twice: bool = True
+    size: ServiceSize = Field(description="size today, before any release")
+    image: str = Field(description="container image with its tag")
+    port: int | None = Field(
+        default=None, ge=1, le=65_535, description="port the tasks listen on; none: no port"
+    )
+    command: tuple[str, ...] = Field(default=(), description="instead of the image's own")
+    environment: dict[str, str] = Field(default_factory=dict, description="environment variables")
+    architecture: Architecture = Field(
+        default=Architecture.X86_64, description="what the image runs on"
+    )
+    target_cpu_pct: int = Field(
+        default=60, ge=10, le=95, description="mean CPU the autoscaler aims at"
+    )
+    may_run_twice: bool = Field(
+        default=True, description="whether a second copy beside the first is harmless"
+    )
 
 
 class ContainerDeclaration(_Declared):
     """A Docker container. A fixed name or port makes it a singleton: stopped before replaced."""
 
-    size: ContainerSize
-    image: str
-    command: tuple[str, ...] = ()
-    environment: dict[str, str] = Field(default_factory=dict)
-    container_name: str | None = None
-    ports: dict[int, int] = Field(default_factory=dict)  # container port -> host port
-    mounts: dict[str, str] = Field(default_factory=dict)  # host path -> container path, read-only
-    network_mode: Literal["none", "host", "bridge"] = "bridge"
-    restart: Literal["no", "always", "on-failure", "unless-stopped"] = "unless-stopped"
-    may_run_twice: bool = False
+    size: ContainerSize = Field(description="limits today, before any release")
+    image: str = Field(description="container image with its tag")
+    command: tuple[str, ...] = Field(default=(), description="instead of the image's own")
+    environment: dict[str, str] = Field(default_factory=dict, description="environment variables")
+    container_name: str | None = Field(
+        default=None, description="a fixed name, which makes it a singleton"
+    )
+    ports: dict[int, int] = Field(
+        default_factory=dict, description="container port to host port; makes it a singleton"
+    )
+    mounts: dict[str, str] = Field(
+        default_factory=dict, description="host path to container path, read-only"
+    )
+    network_mode: Literal["none", "host", "bridge"] = Field(
+        default="bridge", description="as of `docker run --network`"
+    )
+    restart: Literal["no", "always", "on-failure", "unless-stopped"] = Field(
+        default="unless-stopped", description="as of `docker run --restart`"
+    )
+    may_run_twice: bool = Field(
+        default=False, description="false: it is stopped before its successor starts"
+    )
 
     @property
     def stop_first(self) -> bool:
@@ -116,14 +146,26 @@ class ContainerDeclaration(_Declared):
 class StackDeclaration(FrozenModel):
     """All workloads of one stack."""
 
-    region: str = Field(default="us-east-1", pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
-    embedded: bool = False  # served by the local stand-ins; refused for prod
-    network: NetworkDeclaration = NetworkDeclaration()
-    fleets: dict[str, FleetDeclaration] = Field(default_factory=dict)
-    services: dict[str, ServiceDeclaration] = Field(default_factory=dict)
-    containers: dict[str, ContainerDeclaration] = Field(default_factory=dict)
-    tags: dict[str, str] = Field(default_factory=dict)
-    owner: str | None = None
+    region: str = Field(
+        default="us-east-1", pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="AWS region"
+    )
+    embedded: bool = Field(
+        default=False, description="served by the local stand-ins; refused for prod"
+    )
+    network: NetworkDeclaration = Field(
+        default=NetworkDeclaration(), description="where everything is placed"
+    )
+    fleets: dict[str, FleetDeclaration] = Field(
+        default_factory=dict, description="EC2 fleets by workload key"
+    )
+    services: dict[str, ServiceDeclaration] = Field(
+        default_factory=dict, description="ECS services by workload key"
+    )
+    containers: dict[str, ContainerDeclaration] = Field(
+        default_factory=dict, description="Docker containers by workload key"
+    )
+    tags: dict[str, str] = Field(default_factory=dict, description="tags on every resource")
+    owner: str | None = Field(default=None, description="who answers for the stack")
 
     def workloads(self) -> tuple[Workload, ...]:
         """Every declared workload, sorted by key."""

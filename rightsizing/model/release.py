@@ -28,9 +28,11 @@ class Release(FrozenModel):
     ``phases[n][workload]`` is the size from phase n on. Keys of ``phases`` are "1" to "9".
     """
 
-    version: int = Field(default=1, ge=1, le=1)
-    baseline: dict[str, Size]
-    phases: dict[str, dict[str, Size]] = Field(default_factory=dict)
+    version: int = Field(default=1, ge=1, le=1, description="of this format")
+    baseline: dict[str, Size] = Field(description="sizes before phase 1, by workload key")
+    phases: dict[str, dict[str, Size]] = Field(
+        default_factory=dict, description="by phase (1 to 9), then workload key; cumulative"
+    )
 
     @field_validator("phases")
     @classmethod

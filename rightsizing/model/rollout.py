@@ -34,16 +34,16 @@ class Slot(StrEnum):
 class SlotState(FrozenModel):
     """What runs in one slot and its share of traffic."""
 
-    size: FleetSize
-    weight: int = Field(ge=0, le=MAX_WEIGHT)
+    size: FleetSize = Field(description="what runs in the slot")
+    weight: int = Field(ge=0, le=MAX_WEIGHT, description="its share of traffic, by the sum")
 
 
 class FleetRollout(FrozenModel):
     """The slots of one fleet. The live slot exists; the other may be empty."""
 
-    live: Slot = Slot.A
-    a: SlotState | None = None
-    b: SlotState | None = None
+    live: Slot = Field(default=Slot.A, description="the slot that serves")
+    a: SlotState | None = Field(default=None, description="slot a; none: empty")
+    b: SlotState | None = Field(default=None, description="slot b; none: empty")
 
     @model_validator(mode="after")
     def _live_slot_serves(self) -> Self:
@@ -62,5 +62,7 @@ class FleetRollout(FrozenModel):
 class RolloutState(FrozenModel):
     """The whole ``rightsizing:rollout`` key. ``step`` names the state machine's step."""
 
-    step: str = Field(default="settled", max_length=64)
-    fleets: dict[str, FleetRollout] = Field(default_factory=dict)
+    step: str = Field(default="settled", max_length=64, description="name of the rollout's step")
+    fleets: dict[str, FleetRollout] = Field(
+        default_factory=dict, description="slots by workload key"
+    )

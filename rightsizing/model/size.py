@@ -18,9 +18,9 @@ class FleetSize(FrozenModel):
     """An EC2 Auto Scaling group: type and the range the autoscaler may use (desired is its own)."""
 
     kind: Literal["fleet"] = "fleet"
-    instance_type: str
-    min_instances: int = Field(ge=0, le=10_000)
-    max_instances: int = Field(ge=1, le=10_000)
+    instance_type: str = Field(description="such as m7g.large")
+    min_instances: int = Field(ge=0, le=10_000, description="least instances; what is priced")
+    max_instances: int = Field(ge=1, le=10_000, description="most the autoscaler may start")
 
     @field_validator("instance_type")
     @classmethod
@@ -45,10 +45,11 @@ class ServiceSize(FrozenModel):
     """An ECS service: task CPU and memory, and the range of the task count."""
 
     kind: Literal["service"] = "service"
-    cpu_units: int = Field(ge=128, le=196_608)  # ECS task limits, EC2 launch type up to 192 vCPU
-    memory_mib: int = Field(ge=4, le=2_000_000)
-    min_tasks: int = Field(ge=0, le=5_000)
-    max_tasks: int = Field(ge=1, le=5_000)
+    # ECS task limits, EC2 launch type up to 192 vCPU
+    cpu_units: int = Field(ge=128, le=196_608, description="CPU of a task; 1024 is one vCPU")
+    memory_mib: int = Field(ge=4, le=2_000_000, description="memory of a task, MiB")
+    min_tasks: int = Field(ge=0, le=5_000, description="least tasks; what is priced")
+    max_tasks: int = Field(ge=1, le=5_000, description="most the autoscaler may start")
 
     @model_validator(mode="after")
     def _range_is_ordered(self) -> Self:
@@ -74,8 +75,11 @@ class ContainerSize(FrozenModel):
     """A Docker container's limits, or a host's capacity: CPU and memory of one instance."""
 
     kind: Literal["container"] = "container"
-    cpu_millicores: int = Field(ge=10, le=1_024_000)  # Docker's own minimum is 0.01 CPU
-    memory_mib: int = Field(ge=MIN_CONTAINER_MEMORY_MIB, le=64_000_000)
+    # Docker's own minimum is 0.01 CPU
+    cpu_millicores: int = Field(ge=10, le=1_024_000, description="CPU limit; 1000 is one core")
+    memory_mib: int = Field(
+        ge=MIN_CONTAINER_MEMORY_MIB, le=64_000_000, description="memory limit, MiB"
+    )
 
     @property
     def cpu_cores(self) -> float:

@@ -43,13 +43,27 @@ class Architecture(StrEnum):
 class Slos(FrozenModel):
     """Absolute objectives, checked by ``rightsize check``. None: no objective."""
 
-    cpu_mean_min_pct: float | None = Field(default=None, ge=0, le=100)
-    cpu_mean_max_pct: float | None = Field(default=None, gt=0, le=100)
-    memory_min_pct: float | None = Field(default=None, ge=0, le=100)
-    memory_max_pct: float | None = Field(default=None, gt=0, le=100)
-    latency_mean_max_ms: float | None = Field(default=None, gt=0)
-    latency_p99_max_ms: float | None = Field(default=None, gt=0)
-    error_max_ratio: float | None = Field(default=None, ge=0, le=1)
+    cpu_mean_min_pct: float | None = Field(
+        default=None, ge=0, le=100, description="least mean CPU of 24 hours, % of its capacity"
+    )
+    cpu_mean_max_pct: float | None = Field(
+        default=None, gt=0, le=100, description="most mean CPU of 24 hours, % of its capacity"
+    )
+    memory_min_pct: float | None = Field(
+        default=None, ge=0, le=100, description="least memory in use, % of its capacity"
+    )
+    memory_max_pct: float | None = Field(
+        default=None, gt=0, le=100, description="most memory in use, % of its capacity"
+    )
+    latency_mean_max_ms: float | None = Field(
+        default=None, gt=0, description="most mean latency, ms"
+    )
+    latency_p99_max_ms: float | None = Field(
+        default=None, gt=0, description="most 99th percentile of latency, ms"
+    )
+    error_max_ratio: float | None = Field(
+        default=None, ge=0, le=1, description="most failed requests, share of all (0-1)"
+    )
 
 
 class Workload(FrozenModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from rightsizing.model.base import NoData
@@ -25,6 +26,20 @@ from rightsizing.report.document import (
 from rightsizing.report.money import MoneyLine, PreviewMoney
 from rightsizing.units import format_usd
 
+# A made or deleted resource has too many properties for a page; these say how large it is.
+_SIZE_PROPERTIES = frozenset(
+    {
+        "instanceType",
+        "minSize",
+        "maxSize",
+        "cpu",
+        "cpus",
+        "memory",
+        "desiredCount",
+        "minCapacity",
+        "maxCapacity",
+    }
+)
 MAX_VALUE = 60  # characters of a property's value on a page; JSON holds all
 _TONES = {
     StepOp.CREATE: Tone.GOOD,
@@ -108,14 +123,22 @@ def _steps(result: OperationResult, amounts: PreviewMoney) -> Table:
 
 
 def _step(step: Step, line: MoneyLine | None) -> tuple[Cell, ...]:
-    changes = "; ".join(
-        f"{change.path}: {_value(change.before)} -> {_value(change.after)}"
-        + (" (replaces)" if change.forces_replacement else "")
-        for change in step.changes
-    )
     difference = "" if line is None else _signed(line.difference)
     op = Cell(step.op.value, _TONES.get(step.op, Tone.PLAIN))
+    changes = "; ".join(_changes(step))
     return row(op, step.name, step.type.rsplit(":", 1)[-1], changes, difference)
+
+
+def _changes(step: Step) -> Iterator[str]:
+    if step.op in (StepOp.CREATE, StepOp.DELETE):
+        for change in step.changes:
+            if change.path in _SIZE_PROPERTIES:
+                value = change.after if step.op is StepOp.CREATE else change.before
+                yield f"{change.path}: {_value(value)}"
+        return
+    for change in step.changes:
+        forced = " (replaces)" if change.forces_replacement else ""
+        yield f"{change.path}: {_value(change.before)} -> {_value(change.after)}{forced}"
 
 
 def _counts(result: OperationResult) -> str:
@@ -152,5 +175,18 @@ def _signed(amount: Decimal | NoData) -> str:
 def _value(value: Json) -> str:
     if value is None:
         return "none"
+    weights = _weights(value)
+    if weights is not None:
+        return weights
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
     return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 3] + "..."
+
+
+def _weights(value: Json) -> str | None:
+    """Target groups of a forward action as their weights, which is what changes in them."""
+    if not isinstance(value, list) or not value:
+        return None
+    weights = [item.get("weight") if isinstance(item, Mapping) else None for item in value]
+    if any(weight is None for weight in weights):
+        return None
+    return "weights " + ", ".join(f"{weight:g}" for weight in weights)

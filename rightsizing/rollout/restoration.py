@@ -74,7 +74,7 @@ class RollbackResult:
         """One sentence for a person, with what to do next."""
         target = sizing_id(self.plan.target)
         if self.outcome is RollbackOutcome.RESTORED:
-            return f"restored {target}: the live facts are as it says"
+            return f"{target} runs again: the live facts are as it says"
         if self.outcome is RollbackOutcome.DECLINED:
             return "nothing was changed"
         differences = () if self.facts is None else difference_sentences(self.facts)

@@ -34,7 +34,7 @@ from rightsizing.model.update import (
     UpdateStatus,
 )
 from rightsizing.stack.child import Child, ChildExit, strip_ansi
-from rightsizing.stack.cli_events import MASKED_SECRET, CliEvents, masked
+from rightsizing.stack.cli_events import CliEvents, masked
 from rightsizing.stack.driver import DriverName, StackRef, StepListener
 from rightsizing.stack.history import parse_history
 from rightsizing.stack.holder import break_locks
@@ -303,6 +303,3 @@ def _first_error(text: str) -> str:
     chosen = next((line for line in lines if line.startswith("error:")), lines[-1:] or ["unknown"])
     said = chosen if isinstance(chosen, str) else chosen[0]
     return said.removeprefix("error:").strip()
-
-
-__all__ = ["MASKED_SECRET", "CliDriver"]

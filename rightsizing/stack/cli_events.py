@@ -13,9 +13,9 @@ import re
 from rightsizing.model.update import Json, Step, StepOp
 from rightsizing.stack.child import strip_ansi
 from rightsizing.stack.driver import StepListener
+from rightsizing.stack.history import MASKED_SECRET
 from rightsizing.stack.steps import make_step
 
-MASKED_SECRET = "[secret]"  # noqa: S105  what people see instead
 _SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
 _SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  a marker of the wire format
 _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import botocore.session
@@ -34,6 +35,7 @@ def sources() -> list[Path]:
     return [path for path in sorted(package.rglob("*.py")) if embedded not in path.parents]
 
 
+@cache
 def operations(service: str) -> set[str]:
     """boto3 method names of a service, from botocore's own model."""
     model = botocore.session.get_session().get_service_model(service)

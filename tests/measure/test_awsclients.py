@@ -43,7 +43,7 @@ def ask(clients: AwsClients) -> None:
         ("UnauthorizedOperation", CredentialsError, "autoscaling:DescribeAutoScalingGroups"),
         ("InvalidClientTokenId", CredentialsError, "in region eu-west-1"),
         ("SignatureDoesNotMatch", CredentialsError, "does not accept the credentials"),
-        ("Throttling", Throttled, "still throttles autoscaling .* after 10 attempts"),
+        ("Throttling", Throttled, "still throttles autoscaling .* after 8 attempts"),
         ("RequestLimitExceeded", Throttled, "run the same command again later"),
         ("ValidationError", TelemetryError, "answered autoscaling .* with ValidationError: no"),
     ],
@@ -118,18 +118,23 @@ def test_a_word_that_is_no_region_is_refused():
         ask(AwsClients("not a region"))
 
 
+def test_a_misspelt_region_is_refused_at_once(monkeypatch):
+    """An unknown region whose endpoint has no address: the likely right one is named."""
+
+    def unknown(host: str, port: int) -> None:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(CredentialsError, match=r"'eu-wst-1' is no AWS .*; did you mean eu-west-1"):
+        ask(AwsClients("eu-wst-1"))
+
+
 def test_a_stopped_local_server_says_how_to_start_it():
     """The stand-in's address without a server behind it is no credentials problem."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     clients = AwsClients("us-east-1", endpoint_url=f"http://127.0.0.1:{port}")
-    client = clients._client("autoscaling")
-
-    def fail(**_: object) -> None:
-        raise boto.EndpointConnectionError(endpoint_url=clients.endpoint_url)
-
-    client.describe_auto_scaling_groups = fail  # without the minutes of real retries
     with pytest.raises(TelemetryError, match="start it with `rightsize local up`"):
         ask(clients)
 
@@ -153,7 +158,9 @@ def test_retries_are_adaptive():
     """Throttled calls slow the client down instead of failing at once."""
     retries = AwsClients("us-east-1")._client("cloudwatch").meta.config.retries
     assert retries["mode"] == "adaptive"
-    assert retries["total_max_attempts"] == 10
+    assert retries["total_max_attempts"] == 8
+    local = AwsClients("us-east-1", endpoint_url="http://127.0.0.1:1")
+    assert local._client("cloudwatch").meta.config.retries["total_max_attempts"] == 2
 
 
 @pytest.mark.parametrize(

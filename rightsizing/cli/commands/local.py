@@ -28,26 +28,31 @@ def _require_embedded(session: Session) -> None:
 
 
 @local.command(epilog="Example: rightsize local up")
+@click.option(
+    "--simulated-docker", is_flag=True, help="Simulate Docker even where an engine answers."
+)
 @click.pass_obj
-def up(session: Session) -> None:
-    """Start the local cloud, or restore it, and make the stack."""
+def up(session: Session, simulated_docker: bool) -> None:
+    """Start the local cloud, or restore it, and make the stack.
+
+    A real engine refuses containers with more CPUs than this machine has; --simulated-docker
+    serves stacks that describe a larger one.
+    """
     from rightsizing.embedded.cloud.server import LocalCloud
-    prepare_images = lambda *a, **k: []
 
     _require_embedded(session)
-    endpoints = LocalCloud(session.project_dir).start()
+    cloud = LocalCloud(session.project_dir, simulate_docker=simulated_docker)
+    endpoints = cloud.start()
     if endpoints.notice:
         session.remark(endpoints.notice)
-    images = {item.image for item in session.declaration.containers.values()}
-    made = prepare_images(endpoints.docker_host, images, simulated=endpoints.docker_simulated)
+    image = "" if endpoints.docker_simulated else _demo_image(session, endpoints.docker_host)
     driver = session.driver
-    if not driver.exists(session.stack):
-        driver.create(session.stack)
+    driver.create(session.stack)
     engine = "simulated Docker API" if endpoints.docker_simulated else "Docker engine"
     lines = [
         f"local AWS (simulated by moto) at {endpoints.aws_url}",
         f"{engine} at {endpoints.docker_host}",
-        *made,
+        *([image] if image else []),
         f"stack {session.stack.name} on the {driver.name.value} driver",
     ]
     session.show(
@@ -60,6 +65,21 @@ def up(session: Session) -> None:
             "driver": driver.name.value,
         },
     )
+
+
+def _demo_image(session: Session, docker_host: str) -> str:
+    """Make the demo image on a real engine when the stack uses it; says so."""
+    from rightsizing.embedded.cloud.images import DEMO_IMAGE, prepare_demo_image
+    from rightsizing.embedded.docker.connection import open_engine
+
+    used = {item.image for item in session.declaration.containers.values()}
+    if DEMO_IMAGE not in used:
+        return ""
+    made = prepare_demo_image(open_engine(docker_host))
+    if not made.mounts:
+        return f"image {made.reference} is ready"
+    folders = ", ".join(made.mounts)
+    return f"image {made.reference} is empty (no static busybox here): mount {folders} into it"
 
 
 @local.command(epilog="Example: rightsize local down --forget")

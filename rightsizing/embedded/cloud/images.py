@@ -11,13 +11,14 @@ import io
 import shutil
 import struct
 import tarfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import docker
 from docker.errors import APIError, ImageNotFound
 
-from rightsizing.embedded.docker.connection import is_simulated
+from rightsizing.embedded.docker.connection import is_simulated, open_engine
 from rightsizing.errors import EmbeddedError
 
 REPOSITORY = "rightsizing/demo"
@@ -52,6 +53,26 @@ def prepare_demo_image(client: docker.DockerClient, busybox: Path | None = None)
     except ImageNotFound:
         _import(client, program)
     return DemoImage(DEMO_IMAGE, mounts)
+
+
+def prepare_images(docker_host: str, references: Iterable[str], *, simulated: bool) -> list[str]:
+    """Make the demo image if a stack's containers use it; one sentence for what there is now.
+
+    Other images are left to their owner: nothing is ever pulled.
+    """
+    if DEMO_IMAGE not in set(references):
+        return []
+    if simulated:
+        return [f"image {DEMO_IMAGE} needs no making: a simulated engine takes any name"]
+    client = open_engine(docker_host)
+    try:
+        image = prepare_demo_image(client)
+    finally:
+        client.close()
+    if image.mounts:
+        folders = ", ".join(sorted(image.mounts))
+        return [f"image {DEMO_IMAGE} is empty: mount {folders} of the host into its containers"]
+    return [f"image {DEMO_IMAGE} holds busybox, taken from this machine"]
 
 
 def find_static_busybox() -> Path | None:

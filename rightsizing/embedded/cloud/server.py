@@ -34,7 +34,7 @@ from rightsizing.embedded.cloud.status import (
     clear_metrics,
     load_history,
 )
-from rightsizing.embedded.docker.connection import real_engine_host
+from rightsizing.embedded.docker.connection import engine_cpus, real_engine_host
 from rightsizing.errors import EmbeddedError
 
 START_LIMIT_S = 120.0  # replaying some ten thousand calls; chosen by us
@@ -49,14 +49,25 @@ class LocalCloud:
     """The local cloud of ``project_dir``. Every method may be called by several processes."""
 
     def __init__(
-        self, project_dir: Path, *, region: str = DEFAULT_REGION, simulate_docker: bool = False
+        self,
+        project_dir: Path,
+        *,
+        region: str = DEFAULT_REGION,
+        simulate_docker: bool = False,
+        required_cpus: float = 0.0,
     ) -> None:
-        """``simulate_docker``: start the simulated engine even where a real one answers."""
+        """A local cloud that need not exist yet.
+
+        The simulated engine is started where no real one answers, where the real one has fewer
+        than ``required_cpus`` (Docker refuses a limit above its CPUs), and with
+        ``simulate_docker``.
+        """
         self._project_dir = project_dir.resolve()
         self._directory = self._project_dir / ".rightsizing" / "local"
         self._region = region
         self._file = ServerFile(self._directory)
         self._simulate_docker = simulate_docker
+        self._required_cpus = required_cpus
 
     @property
     def local_dir(self) -> Path:
@@ -188,15 +199,35 @@ class LocalCloud:
         """
         port = _free_port(record.port if record is not None else None)
         old = record.engine_port if record is not None else None
-        has_containers = old is not None and (self._directory / "containers.json").exists()
-        if not self._simulate_docker and not has_containers and real_engine_host() is not None:
+        if record is not None and old is not None:
+            has_containers = (self._directory / "containers.json").exists()
+            reason = record.engine_reason if has_containers else self._why_simulated()
+        else:
+            reason = self._why_simulated()
+        if not reason:
             return ServerRecord(port=port)
-        return ServerRecord(port=port, engine_port=_free_port(old, taken=port))
+        engine_port = _free_port(old, taken=port)
+        return ServerRecord(port=port, engine_port=engine_port, engine_reason=reason)
+
+    def _why_simulated(self) -> str:
+        """Why a real engine is not used; empty when it is."""
+        if self._simulate_docker:
+            return "a simulated Docker engine was asked for"
+        host = real_engine_host()
+        if host is None:
+            return "no Docker engine answers on this machine"
+        if self._required_cpus and (cpus := engine_cpus(host)) < self._required_cpus:
+            return (
+                f"the Docker engine has {cpus} CPUs and the stack's largest container needs "
+                f"{self._required_cpus:g}"
+            )
+        return ""
 
     def _endpoints(self, record: ServerRecord, notice: str | None) -> LocalEndpoints:
-        simulated = record.engine_port is not None
-        host = f"tcp://{LOOPBACK}:{record.engine_port}" if simulated else real_engine_host() or ""
-        return LocalEndpoints(_aws_url(record), host, simulated, notice)
+        if record.engine_port is not None:
+            host = f"tcp://{LOOPBACK}:{record.engine_port}"
+            return LocalEndpoints(_aws_url(record), host, True, record.engine_reason, notice)
+        return LocalEndpoints(_aws_url(record), real_engine_host() or "", False, notice=notice)
 
     def _await(self, record: ServerRecord) -> ServerReport:
         deadline = time.monotonic() + START_LIMIT_S

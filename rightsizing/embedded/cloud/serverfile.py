@@ -15,6 +15,7 @@ class ServerRecord(FrozenModel):
 
     port: int
     engine_port: int | None = None  # of the simulated engine; None: a real one is used
+    engine_reason: str = ""  # why it is simulated
     pid: int | None = None
 
 

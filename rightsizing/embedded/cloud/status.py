@@ -33,6 +33,7 @@ class LocalEndpoints:
     aws_url: str
     docker_host: str
     docker_simulated: bool
+    docker_reason: str = ""  # why it is simulated
     notice: str | None = None  # one sentence when something was restored
 
 

@@ -53,7 +53,7 @@ def is_simulated(client: docker.DockerClient) -> bool:
 
 
 def real_engine_host() -> str | None:
-    """Host of a real engine that answers, or None."""
+    """DOCKER_HOST or the default socket, whichever a real engine answers at first, else None."""
     for candidate in dict.fromkeys((os.environ.get("DOCKER_HOST"), DEFAULT_HOST)):
         if not candidate:
             continue
@@ -69,3 +69,12 @@ def real_engine_host() -> str | None:
         finally:
             client.close()
     return None
+
+
+def engine_cpus(host: str) -> int:
+    """How many CPUs the engine's host has. Raises EmbeddedError when nothing answers."""
+    client = open_engine(host)
+    try:
+        return int(client.info()["NCPU"])
+    finally:
+        client.close()

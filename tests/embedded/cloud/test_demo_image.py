@@ -13,6 +13,7 @@ from rightsizing.embedded.cloud.images import (
     find_static_busybox,
     is_static,
     prepare_demo_image,
+    prepare_images,
 )
 from rightsizing.embedded.docker.connection import open_engine, real_engine_host
 
@@ -31,13 +32,20 @@ def test_the_simulated_engine_needs_no_image(endpoints: Any) -> None:
     client.close()
 
 
+def test_images_of_a_stack(endpoints: Any) -> None:
+    """The demo image is made where it is missing, and one sentence says so; others are not."""
+    assert prepare_images(endpoints.docker_host, ["web:1"], simulated=True) == []
+    (made,) = prepare_images(endpoints.docker_host, [DEMO_IMAGE, "web:1"], simulated=True)
+    assert DEMO_IMAGE in made
+
+
 @pytest.mark.docker
 def test_the_image_runs_on_a_real_engine() -> None:
     """With a static busybox or with the host's programs mounted, ``sh`` works in it."""
-    host = real_engine_host()
-    if host is None:
+    found_host = real_engine_host()
+    if found_host is None:
         pytest.skip("no Docker engine answers on this machine")
-    client = open_engine(host)
+    client = open_engine(found_host)
     image = prepare_demo_image(client)
     assert (find_static_busybox() is not None) == (image.mounts == {})
     output = client.containers.run(

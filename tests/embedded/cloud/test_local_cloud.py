@@ -229,3 +229,12 @@ def test_the_journal_holds_no_credentials(
     text = (shared_cloud.local_dir / "calls.jsonl").read_text()
     assert "AKIAREAL" not in text
     assert "Signature=0" in text
+
+
+def test_a_real_engine_that_is_too_small_is_not_used(tmp_path: Path) -> None:
+    """Docker refuses a limit above its CPUs, so the simulated one takes the containers."""
+    cloud = LocalCloud(tmp_path, required_cpus=100_000)
+    endpoints = cloud.start()
+    assert endpoints.docker_simulated
+    assert endpoints.docker_reason
+    cloud.forget()

@@ -39,9 +39,12 @@ def client(
     request: pytest.FixtureRequest, endpoints: Any
 ) -> Iterator[tuple[docker.DockerClient, DockerProvider]]:
     """An engine with the demo image, and the provider on it."""
-    host = endpoints.docker_host if request.param == "simulated" else real_engine_host()
-    if host is None:
-        pytest.skip("no Docker engine answers on this machine")
+    host = endpoints.docker_host
+    if request.param == "real":
+        found_host = real_engine_host()
+        if found_host is None:
+            pytest.skip("no Docker engine answers on this machine")
+        host = found_host
     found = open_engine(host)
     prepare_demo_image(found)
     yield found, DockerProvider(host)
@@ -203,10 +206,10 @@ def test_a_name_in_use_is_refused(trader: Any, client: Any, make: Callable[..., 
 @pytest.mark.docker
 def test_an_image_is_never_pulled(make: Callable[..., Any]) -> None:
     """A missing one is named with what to do."""
-    host = real_engine_host()
-    if host is None:
+    found_host = real_engine_host()
+    if found_host is None:
         pytest.skip("no Docker engine answers on this machine")
-    container = make(CONTAINER, "absent", by=DockerProvider(host))
+    container = make(CONTAINER, "absent", by=DockerProvider(found_host))
     with pytest.raises(EmbeddedError, match=r"docker pull nowhere/absent:1"):
         container.create(image="nowhere/absent:1")
 
