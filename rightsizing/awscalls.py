@@ -5,8 +5,10 @@ test walks the source and compares it with this table, both ways. ``PROVISION_AC
 the Pulumi AWS provider needs for the resource types ``infra/`` uses: the toolkit itself never
 calls them. Both become policy documents through ``policy_document``.
 
-Operation names are boto3's; actions are those of the IAM service authorization reference
-(https://docs.aws.amazon.com/service-authorization/latest/reference/, read 2026-11).
+Operation names are boto3's. Actions are written as the IAM service authorization reference writes
+them (https://docs.aws.amazon.com/service-authorization/latest/reference/); a test checks that each
+names an operation of its service. What the Pulumi provider calls follows from its resource types
+and was not traced on AWS.
 """
 
 from __future__ import annotations

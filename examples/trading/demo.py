@@ -71,8 +71,9 @@ class Demo:
     @staticmethod
     def _arguments(command: str) -> list[str]:
         name, *rest = shlex.split(command)
-        module = {"rightsize": ["-m", "rightsizing.cli.main"], "python": []}[name]
-        return [sys.executable, *module, *rest]
+        here = Path(sys.executable).parent
+        # The installed script: `python -m` would find the copied folder `rightsizing` first.
+        return [str(here / "rightsize" if name == "rightsize" else sys.executable), *rest]
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-MEANING = ("type", "default", "bounds", "meaning")
+FIELD_HEADS = ("type", "default", "bounds", "meaning")
 _PLAIN_NAMES = {
     "str": "text",
     "int": "whole number",
@@ -52,20 +52,26 @@ def type_words(annotation: Any) -> str:
     """A type as a reader of YAML knows it: ``list of text``, ``map of text to number``."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is typing.Annotated:
-        return type_words(arguments[0])
-    if origin in (typing.Union, types.UnionType):
-        present = [item for item in arguments if item is not type(None)]
-        return " or ".join(type_words(item) for item in present)
-    if origin is Literal:
-        return " or ".join(f"`{item}`" for item in arguments)
-    if origin is tuple:
-        return f"list of {type_words(arguments[0])}"
-    if origin is dict:
-        return f"map of {type_words(arguments[0])} to {type_words(arguments[1])}"
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return " or ".join(f"`{item.value}`" for item in annotation)
-    name: str = annotation.__name__
-    return _PLAIN_NAMES.get(name, _spaced(name))
+        words = type_words(arguments[0])
+    elif origin in (typing.Union, types.UnionType):
+        words = _choice(type_words(item) for item in arguments if item is not types.NoneType)
+    elif origin is Literal:
+        words = _choice(f"`{item}`" for item in arguments)
+    elif origin is tuple:
+        words = f"list of {type_words(arguments[0])}"
+    elif origin is dict:
+        words = f"map of {type_words(arguments[0])} to {type_words(arguments[1])}"
+    elif isinstance(annotation, type) and issubclass(annotation, Enum):
+        words = _choice(f"`{item.value}`" for item in annotation)
+    else:
+        words = _PLAIN_NAMES.get(annotation.__name__) or _spaced(annotation.__name__)
+    return words
+
+
+def _choice(items: Iterable[str]) -> str:
+    """``a``, ``a or b``, ``a, b or c``."""
+    *first, last = items
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _spaced(name: str) -> str:

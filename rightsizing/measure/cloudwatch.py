@@ -1,8 +1,9 @@
 """Measuring from CloudWatch into the store: what is missing, resource by resource.
 
 On AWS a call covers up to 15 days, since every metric asked for is billed each time. A local server
-costs nothing and may be slow on long spans, so it is asked for a day at a time. Rows are stored after each span, and spans that were stored are not asked for again: a run that is
-interrupted or throttled goes on where it stopped.
+costs nothing and may be slow on long spans, so it is asked for a day at a time. Rows are stored
+after each span, and spans that were stored are not asked for again: a run that is interrupted or
+throttled goes on where it stopped.
 """
 
 from __future__ import annotations

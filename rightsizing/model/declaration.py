@@ -60,7 +60,9 @@ class _Declared(FrozenModel):
         default=WorkloadClass.USER_FACING, description="whether people wait for it"
     )
     phase: int = Field(default=1, ge=1, le=9, description="earliest phase that may change it")
-    owner: str | None = Field(default=None, description="who answers for it; else the stack's owner")
+    owner: str | None = Field(
+        default=None, description="who answers for it; else the stack's owner"
+    )
     slos: Slos = Field(default=Slos(), description="objectives that `rightsize check` judges")
     tags: dict[str, str] = Field(default_factory=dict, description="tags beside the stack's")
 

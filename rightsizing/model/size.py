@@ -17,7 +17,7 @@ MIN_CONTAINER_MEMORY_MIB = 6  # Docker refuses less: "Minimum memory limit allow
 class FleetSize(FrozenModel):
     """An EC2 Auto Scaling group: type and the range the autoscaler may use (desired is its own)."""
 
-    kind: Literal["fleet"] = "fleet"
+    kind: Literal["fleet"] = Field(default="fleet", description="which kind of size this is")
     instance_type: str = Field(description="such as m7g.large")
     min_instances: int = Field(ge=0, le=10_000, description="least instances; what is priced")
     max_instances: int = Field(ge=1, le=10_000, description="most the autoscaler may start")
@@ -44,7 +44,7 @@ class FleetSize(FrozenModel):
 class ServiceSize(FrozenModel):
     """An ECS service: task CPU and memory, and the range of the task count."""
 
-    kind: Literal["service"] = "service"
+    kind: Literal["service"] = Field(default="service", description="which kind of size this is")
     # ECS task limits, EC2 launch type up to 192 vCPU
     cpu_units: int = Field(ge=128, le=196_608, description="CPU of a task; 1024 is one vCPU")
     memory_mib: int = Field(ge=4, le=2_000_000, description="memory of a task, MiB")
@@ -74,7 +74,9 @@ class ServiceSize(FrozenModel):
 class ContainerSize(FrozenModel):
     """A Docker container's limits, or a host's capacity: CPU and memory of one instance."""
 
-    kind: Literal["container"] = "container"
+    kind: Literal["container"] = Field(
+        default="container", description="which kind of size this is"
+    )
     # Docker's own minimum is 0.01 CPU
     cpu_millicores: int = Field(ge=10, le=1_024_000, description="CPU limit; 1000 is one core")
     memory_mib: int = Field(

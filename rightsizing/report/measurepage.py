@@ -90,6 +90,7 @@ def measure_page(reports: Sequence[MeasureReport]) -> Document:
             )
         )
         blocks += _reasons("Skipped", report.skipped)
+        blocks += _reasons("Stored, worth knowing", report.notes)
         blocks += _failures(report.failures)
     return tuple(blocks)
 

@@ -244,7 +244,7 @@ def test_a_real_container_is_recorded(burner, store, content):
     assert report.complete, report.failures
     assert {row["workload"] for row in rows} == {workload}
     # A quota is enforced in periods of 100 ms, and the machine may be busy with other tests.
-    assert 0.1 <= max(row["cpu_cores_mean"] for row in rows) <= 0.7
+    assert 0.05 <= max(row["cpu_cores_mean"] for row in rows) <= 0.7
     assert max(row["cpu_throttled_ratio"] for row in rows) > 0
     assert {row["capacity_cores"] for row in rows} == {0.5}
     assert {row["capacity_memory_bytes"] for row in rows} == {64 * MIB}

@@ -1,53 +1,35 @@
-"""ECS cluster, task definition and service.
+"""ECS cluster and service.
 
-Rules from hashicorp/terraform-provider-aws, internal/service/ecs: cluster.go, task_definition.go,
-service.go. Every change of a task definition registers a new revision, so all of it replaces; the
-service moves to it in place.
+Rules from hashicorp/terraform-provider-aws, internal/service/ecs: cluster.go, service.go. A
+new revision of the task definition is taken up in place.
 """
 
 from __future__ import annotations
-
-import json
 
 from botocore.exceptions import ClientError
 
 from rightsizing.embedded.aws.clients import AwsApi
 from rightsizing.embedded.aws.faults import absent, ignoring_absent
-from rightsizing.embedded.aws.rules import in_order, replacing
+from rightsizing.embedded.aws.rules import in_order
 from rightsizing.embedded.aws.tags import (
     TAG_MOVES,
     TAG_OUTPUTS,
     TAGS,
     from_list,
-    stale_keys,
     tag_state,
-    wanted_tags,
 )
+from rightsizing.embedded.aws.taskdefinition import GONE, ecs_tags, update_ecs_tags
 from rightsizing.embedded.plugin.schema import Naming, Property, ResourceType, given
 from rightsizing.embedded.plugin.values import Properties
 from rightsizing.model.update import Json
 
 _SOURCE = "hashicorp/terraform-provider-aws internal/service/ecs/"
-_GONE = frozenset({"INACTIVE", "DRAINING"})
-
-
-def _tags(api: AwsApi, inputs: Properties) -> list[dict[str, str]]:
-    return [{"key": key, "value": value} for key, value in wanted_tags(api, inputs).items()]
-
-
-def _update_tags(api: AwsApi, arn: str, inputs: Properties) -> None:
-    ecs = api.client("ecs")
-    live = from_list(ecs.list_tags_for_resource(resourceArn=arn)["tags"])
-    if stale := stale_keys(wanted_tags(api, inputs), live):
-        ecs.untag_resource(resourceArn=arn, tagKeys=stale)
-    if tags := _tags(api, inputs):
-        ecs.tag_resource(resourceArn=arn, tags=tags)
 
 
 def _create_cluster(api: AwsApi, inputs: Properties) -> str:
     created = api.client("ecs").create_cluster(
         clusterName=inputs["name"],
-        tags=_tags(api, inputs),
+        tags=ecs_tags(api, inputs),
         **given(settings=inputs.get("settings")),
     )
     return str(created["cluster"]["clusterArn"])
@@ -55,7 +37,7 @@ def _create_cluster(api: AwsApi, inputs: Properties) -> str:
 
 def _read_cluster(api: AwsApi, arn: str, known: Properties) -> Properties | None:
     found = api.client("ecs").describe_clusters(clusters=[arn], include=["TAGS", "SETTINGS"])
-    if not found["clusters"] or found["clusters"][0]["status"] in _GONE:
+    if not found["clusters"] or found["clusters"][0]["status"] in GONE:
         return None
     cluster = found["clusters"][0]
     return given(
@@ -70,82 +52,12 @@ def _update_cluster(api: AwsApi, arn: str, inputs: Properties, changed: frozense
     if "settings" in changed:
         api.client("ecs").update_cluster(cluster=arn, settings=inputs["settings"])
     if "tags" in changed:
-        _update_tags(api, arn, inputs)
+        update_ecs_tags(api, arn, inputs)
 
 
 def _delete_cluster(api: AwsApi, arn: str, _known: Properties) -> None:
     with ignoring_absent():
         api.client("ecs").delete_cluster(cluster=arn)
-
-
-_TASK_TEXTS = (
-    "family",
-    "cpu",
-    "memory",
-    "networkMode",
-    "executionRoleArn",
-    "taskRoleArn",
-    "requiresCompatibilities",
-    "runtimePlatform",
-)
-
-
-def _register(api: AwsApi, inputs: Properties) -> str:
-    arguments = given(**{name: inputs.get(name) for name in _TASK_TEXTS})
-    for name in ("cpu", "memory"):
-        if name in arguments:
-            arguments[name] = str(arguments[name])
-    api.client("ecs").register_task_definition(
-        containerDefinitions=json.loads(inputs["containerDefinitions"]),
-        tags=_tags(api, inputs),
-        **arguments,
-    )
-    return str(inputs["family"])
-
-
-def _read_definition(api: AwsApi, family: str, known: Properties) -> Properties | None:
-    reference = known.get("arn", family)
-    try:
-        described = api.client("ecs").describe_task_definition(
-            taskDefinition=reference, include=["TAGS"]
-        )
-    except ClientError as error:
-        if absent(error) or "Unable to describe" in str(error):
-            return None
-        raise
-    definition = described["taskDefinition"]
-    if definition.get("status") in _GONE:
-        return None
-    arn = definition["taskDefinitionArn"]
-    # A revision cannot change, so its container definitions are not read back: AWS returns them
-    # with defaults filled in, which would look like drift.
-    definitions = (
-        {}
-        if "containerDefinitions" in known
-        else {"containerDefinitions": json.dumps(definition["containerDefinitions"])}
-    )
-    return given(
-        arn=arn,
-        arnWithoutRevision=arn.rsplit(":", 1)[0],
-        revision=definition["revision"],
-        **definitions,
-        **{name: definition[name] for name in _TASK_TEXTS if definition.get(name)},
-        **tag_state(api, known, from_list(described.get("tags"))),
-    )
-
-
-def _update_definition(
-    api: AwsApi, _family: str, inputs: Properties, changed: frozenset[str]
-) -> None:
-    if "tags" in changed:
-        _update_tags(api, inputs["arn"], inputs)
-
-
-def _deregister(api: AwsApi, _family: str, known: Properties) -> None:
-    if known.get("skipDestroy"):
-        return
-    with ignoring_absent():
-        api.client("ecs").deregister_task_definition(taskDefinition=known["arn"])
 
 
 def _network(inputs: Properties) -> Properties | None:
@@ -198,7 +110,7 @@ def _service_arguments(inputs: Properties) -> Properties:
 def _create_service(api: AwsApi, inputs: Properties) -> str:
     created = api.client("ecs").create_service(
         serviceName=inputs["name"],
-        tags=_tags(api, inputs),
+        tags=ecs_tags(api, inputs),
         desiredCount=inputs.get("desiredCount", 0),
         **given(
             cluster=inputs.get("cluster"),
@@ -219,7 +131,7 @@ def _read_service(api: AwsApi, arn: str, known: Properties) -> Properties | None
         if absent(error):
             return None
         raise
-    if not found or found[0]["status"] in _GONE:
+    if not found or found[0]["status"] in GONE:
         return None
     service = found[0]
     network = service.get("networkConfiguration", {}).get("awsvpcConfiguration")
@@ -272,7 +184,7 @@ def _update_service(api: AwsApi, arn: str, inputs: Properties, changed: frozense
     if "desiredCount" in changed:
         ecs.update_service(**where, desiredCount=inputs.get("desiredCount", 0))
     if "tags" in changed:
-        _update_tags(api, arn, inputs)
+        update_ecs_tags(api, arn, inputs)
 
 
 def _delete_service(api: AwsApi, arn: str, known: Properties) -> None:
@@ -298,26 +210,6 @@ TYPES = in_order(
         read=_read_cluster,
         update=_update_cluster,
         delete=_delete_cluster,
-    ),
-    ResourceType(
-        pulumi_type="aws:ecs/taskDefinition:TaskDefinition",
-        source=_SOURCE + "task_definition.go",
-        properties={
-            "family": Property(replaces=True, required=True),
-            "containerDefinitions": Property(replaces=True, required=True, document=True),
-            **replacing("cpu", "memory", "executionRoleArn", "taskRoleArn", "runtimePlatform"),
-            "networkMode": Property(replaces=True, computed=True),
-            "requiresCompatibilities": Property(replaces=True, computed=True, unordered=True),
-            "skipDestroy": Property(default=False),
-            "trackLatest": Property(default=False),
-            **TAGS,
-        },
-        outputs=("arn", "arnWithoutRevision", "revision", *TAG_OUTPUTS),
-        moves=TAG_MOVES,
-        create=_register,
-        read=_read_definition,
-        update=_update_definition,
-        delete=_deregister,
     ),
     ResourceType(
         pulumi_type="aws:ecs/service:Service",

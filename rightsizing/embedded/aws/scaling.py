@@ -11,39 +11,12 @@ from rightsizing.embedded.aws.clients import AwsApi
 from rightsizing.embedded.aws.faults import ignoring_absent
 from rightsizing.embedded.aws.rules import in_order
 from rightsizing.embedded.aws.tags import TAG_MOVES, TAG_OUTPUTS, TAGS, tag_state, wanted_tags
+from rightsizing.embedded.aws.tracking import read_tracking, tracking_arguments
 from rightsizing.embedded.plugin.schema import Naming, Property, ResourceType, given
 from rightsizing.embedded.plugin.values import Properties
-from rightsizing.model.update import Json
 
 _SOURCE = "hashicorp/terraform-provider-aws internal/service/"
 _NOT_SERVED = "the local cloud serves target tracking and simple scaling only"
-
-
-def _tracking(block: Properties) -> Properties:
-    predefined, custom = (
-        block.get("predefinedMetricSpecification"),
-        block.get("customizedMetricSpecification"),
-    )
-    return given(
-        TargetValue=float(block["targetValue"]),
-        DisableScaleIn=bool(block.get("disableScaleIn", False)),
-        PredefinedMetricSpecification=predefined
-        and given(
-            PredefinedMetricType=predefined["predefinedMetricType"],
-            ResourceLabel=predefined.get("resourceLabel"),
-        ),
-        CustomizedMetricSpecification=custom
-        and given(
-            MetricName=custom["metricName"],
-            Namespace=custom["namespace"],
-            Statistic=custom["statistic"],
-            Unit=custom.get("unit"),
-            Dimensions=[
-                {"Name": item["name"], "Value": item["value"]}
-                for item in custom.get("metricDimensions", custom.get("dimensions", ()))
-            ],
-        ),
-    )
 
 
 def _put_policy(api: AwsApi, inputs: Properties) -> str:
@@ -57,7 +30,7 @@ def _put_policy(api: AwsApi, inputs: Properties) -> str:
             ScalingAdjustment=inputs.get("scalingAdjustment"),
             Cooldown=inputs.get("cooldown"),
             EstimatedInstanceWarmup=inputs.get("estimatedInstanceWarmup"),
-            TargetTrackingConfiguration=tracking and _tracking(tracking),
+            TargetTrackingConfiguration=tracking and tracking_arguments(tracking),
             Enabled=inputs.get("enabled"),
         )
     )
@@ -80,34 +53,7 @@ def _read_policy(api: AwsApi, name: str, known: Properties) -> Properties | None
         adjustmentType=policy.get("AdjustmentType"),
         scalingAdjustment=policy.get("ScalingAdjustment"),
         cooldown=policy.get("Cooldown"),
-        targetTrackingConfiguration=tracking and _read_tracking(tracking),
-    )
-
-
-def _read_tracking(tracking: Json, dimensions: str = "metricDimensions") -> Properties:
-    predefined = tracking.get("PredefinedMetricSpecification")
-    custom = tracking.get("CustomizedMetricSpecification")
-    return given(
-        targetValue=tracking["TargetValue"],
-        disableScaleIn=bool(tracking.get("DisableScaleIn", False)),
-        predefinedMetricSpecification=predefined
-        and given(
-            predefinedMetricType=predefined["PredefinedMetricType"],
-            resourceLabel=predefined.get("ResourceLabel"),
-        ),
-        customizedMetricSpecification=custom
-        and given(
-            metricName=custom.get("MetricName"),
-            namespace=custom.get("Namespace"),
-            statistic=custom.get("Statistic"),
-            unit=custom.get("Unit"),
-            **{
-                dimensions: [
-                    {"name": item["Name"], "value": item["Value"]}
-                    for item in custom.get("Dimensions", ())
-                ]
-            },
-        ),
+        targetTrackingConfiguration=tracking and read_tracking(tracking),
     )
 
 
@@ -124,7 +70,7 @@ def _delete_policy(api: AwsApi, name: str, known: Properties) -> None:
 
 def _application_tracking(block: Properties) -> Properties:
     return {
-        **_tracking(block),
+        **tracking_arguments(block),
         **given(
             ScaleInCooldown=block.get("scaleInCooldown"),
             ScaleOutCooldown=block.get("scaleOutCooldown"),
@@ -170,7 +116,7 @@ def _read_application_policy(api: AwsApi, name: str, known: Properties) -> Prope
         alarmArns=[alarm["AlarmARN"] for alarm in policy.get("Alarms", ())],
         targetTrackingScalingPolicyConfiguration=tracking
         and {
-            **_read_tracking(tracking, "dimensions"),
+            **read_tracking(tracking, "dimensions"),
             **given(
                 scaleInCooldown=tracking.get("ScaleInCooldown"),
                 scaleOutCooldown=tracking.get("ScaleOutCooldown"),

@@ -16,11 +16,13 @@ from rightsizing.embedded.aws import (
     launchtemplate,
     listener,
     loadbalancing,
+    loggroup,
     monitoring,
     network,
     routing,
     scaling,
     securitygroup,
+    taskdefinition,
 )
 from rightsizing.embedded.aws.clients import AwsApi
 from rightsizing.embedded.aws.rules import Row
@@ -66,6 +68,8 @@ _REGIONAL: tuple[Row, ...] = (
     *loadbalancing.TYPES,
     *listener.TYPES,
     *monitoring.TYPES,
+    *loggroup.TYPES,
+    *taskdefinition.TYPES,
     *containers.TYPES,
 )
 _GLOBAL: tuple[Row, ...] = identity.TYPES

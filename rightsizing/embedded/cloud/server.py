@@ -12,7 +12,6 @@ import fcntl
 import os
 import shutil
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -23,6 +22,7 @@ from rightsizing.embedded.aws.clients import DEFAULT_REGION, FIXED_CREDENTIAL
 from rightsizing.embedded.cloud.history import HistorySeries
 from rightsizing.embedded.cloud.journal import Journal
 from rightsizing.embedded.cloud.loopback import LOOPBACK
+from rightsizing.embedded.cloud.ports import free_port
 from rightsizing.embedded.cloud.process import await_end, is_alive, launch, tail
 from rightsizing.embedded.cloud.serverfile import ServerFile, ServerRecord
 from rightsizing.embedded.cloud.status import (
@@ -39,7 +39,7 @@ from rightsizing.errors import EmbeddedError
 
 START_LIMIT_S = 120.0  # replaying some ten thousand calls; chosen by us
 STOP_LIMIT_S = 10.0
-PORT_WAIT_S = 1.0
+NO_ENGINE = "no Docker engine answers on this machine"
 _POLL_INTERVAL_S = 0.05
 # Protects the local stacks' state files on this machine only; not a secret.
 LOCAL_PASSPHRASE = "rightsizing-local"  # noqa: S105
@@ -84,7 +84,11 @@ class LocalCloud:
             record = self._file.read()
             report = self._ask(record)
             if record is not None and report is not None:
-                return self._endpoints(record, notice=None)
+                if not self._simulate_docker or record.engine_port is not None:
+                    return self._endpoints(record, notice=None)
+                os.kill(report.pid, signal.SIGTERM)  # to start again with the simulated engine
+                await_end(report.pid, STOP_LIMIT_S)
+                record = record.model_copy(update={"pid": None})
             was_killed = record is not None and record.pid is not None
             chosen = self._choose(record)
             began = time.monotonic()
@@ -193,20 +197,25 @@ class LocalCloud:
         return report if report is not None and report.directory == str(self._directory) else None
 
     def _choose(self, record: ServerRecord | None) -> ServerRecord:
-        """Ports: the old ones while they are free. Engine: the old choice while it has containers.
+        """Ports: the old ones while they are free. Engine: simulated once is simulated for good.
 
-        A real engine is preferred, but not over simulated containers that a stack already has.
+        Except where it was only for want of a real one, one answers now, and no stack has
+        simulated containers yet.
         """
-        port = _free_port(record.port if record is not None else None)
+        port = free_port(record.port if record is not None else None)
         old = record.engine_port if record is not None else None
-        if record is not None and old is not None:
-            has_containers = (self._directory / "containers.json").exists()
-            reason = record.engine_reason if has_containers else self._why_simulated()
-        else:
+        has_containers = (self._directory / "containers.json").exists()
+        if (
+            record is None
+            or old is None
+            or (record.engine_reason == NO_ENGINE and not has_containers)
+        ):
             reason = self._why_simulated()
+        else:
+            reason = record.engine_reason
         if not reason:
             return ServerRecord(port=port)
-        engine_port = _free_port(old, taken=port)
+        engine_port = free_port(old, taken=port)
         return ServerRecord(port=port, engine_port=engine_port, engine_reason=reason)
 
     def _why_simulated(self) -> str:
@@ -215,7 +224,7 @@ class LocalCloud:
             return "a simulated Docker engine was asked for"
         host = real_engine_host()
         if host is None:
-            return "no Docker engine answers on this machine"
+            return NO_ENGINE
         if self._required_cpus and (cpus := engine_cpus(host)) < self._required_cpus:
             return (
                 f"the Docker engine has {cpus} CPUs and the stack's largest container needs "
@@ -248,36 +257,6 @@ class LocalCloud:
 
 def _aws_url(record: ServerRecord) -> str:
     return f"http://{LOOPBACK}:{record.port}"
-
-
-def _free_port(wanted: int | None, taken: int | None = None) -> int:
-    """The wanted port, else one the system gives.
-
-    A killed process lets go of its port a moment after it is gone, so the wanted one is tried for
-    PORT_WAIT_S.
-    """
-    deadline = time.monotonic() + PORT_WAIT_S
-    while wanted is not None and wanted != taken:
-        if _bind(wanted) is not None:
-            return wanted
-        if time.monotonic() > deadline:
-            break
-        time.sleep(_POLL_INTERVAL_S)
-    port = _bind(0)
-    while port is None or port == taken:
-        port = _bind(0)
-    return port
-
-
-def _bind(port: int) -> int | None:
-    """The port if it can be listened on, 0 meaning any; else None."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return None
-        return int(probe.getsockname()[1])
 
 
 def _notice(

@@ -29,6 +29,12 @@ from rightsizing.embedded.cloud.containerstate import (
     checked_limits,
     updated_limits,
 )
+from rightsizing.embedded.cloud.enginepages import (
+    image_page,
+    inspected_page,
+    matches_filters,
+    summary_page,
+)
 from rightsizing.embedded.cloud.simulatedload import stats_of
 
 API_VERSION = "1.43"
@@ -126,12 +132,12 @@ class SimulatedEngine:
         )
 
     def _images(self, _request: Request) -> Response:
-        return _reply([_image(name) for name in sorted(self._state.images)])
+        return _reply([image_page(name) for name in sorted(self._state.images)])
 
     def _image(self, _request: Request, reference: str) -> Response:
         if reference not in self._state.images:
             raise Refused(404, f"No such image: {reference}")
-        return _reply(_image(reference))
+        return _reply(image_page(reference))
 
     def _pull(self, request: Request) -> Response:
         name = request.args.get("fromImage", "")
@@ -145,9 +151,9 @@ class SimulatedEngine:
         show_all = request.args.get("all", "0").lower() in {"1", "true"}
         return _reply(
             [
-                _summary(item)
+                summary_page(item)
                 for item in self._state.containers.values()
-                if (show_all or item.running) and _matches(item, wanted)
+                if (show_all or item.running) and matches_filters(item, wanted)
             ]
         )
 
@@ -172,7 +178,7 @@ class SimulatedEngine:
         return _reply({"Id": container.id, "Warnings": []}, 201)
 
     def _inspect(self, _request: Request, reference: str) -> Response:
-        return _reply(_inspected(self._state.find(reference)))
+        return _reply(inspected_page(self._state.find(reference)))
 
     def _start(self, _request: Request, reference: str) -> Response:
         container = self._state.find(reference)
@@ -246,73 +252,3 @@ class SimulatedEngine:
 
 def _reply(value: Any, status: int = 200) -> Response:
     return Response(json.dumps(value), status=status, mimetype="application/json")
-
-
-def _image(reference: str) -> dict[str, Any]:
-    digest = hashlib.sha256(reference.encode()).hexdigest()
-    return {
-        "Id": f"sha256:{digest}",
-        "RepoTags": [reference],
-        "Labels": {"rightsizing.simulated": "true"},
-        "Config": {"Labels": {"rightsizing.simulated": "true"}},
-    }
-
-
-def _matches(container: Container, wanted: dict[str, Any]) -> bool:
-    labels = container.labels
-    for label in wanted.get("label", ()):
-        key, _, value = label.partition("=")
-        if key not in labels or (value and labels[key] != value):
-            return False
-    names, ids = wanted.get("name", ()), wanted.get("id", ())
-    if names and not any(re.search(name, f"/{container.name}") for name in names):
-        return False
-    if ids and not any(container.id.startswith(item) for item in ids):
-        return False
-    states = wanted.get("status", ())
-    return not states or container.status in states
-
-
-def _summary(container: Container) -> dict[str, Any]:
-    return {
-        "Id": container.id,
-        "Names": [f"/{container.name}"],
-        "Image": container.image,
-        "ImageID": _image(container.image)["Id"],
-        "Command": " ".join(container.config.get("Cmd") or ()),
-        "Created": int(datetime.fromisoformat(container.created).timestamp()),
-        "Labels": container.labels,
-        "State": container.status,
-        "Status": f"{container.status} (simulated)",
-        "HostConfig": {"NetworkMode": container.host_config.get("NetworkMode", "default")},
-        "Mounts": [],
-        "Ports": [],
-    }
-
-
-def _inspected(container: Container) -> dict[str, Any]:
-    return {
-        "Id": container.id,
-        "Name": f"/{container.name}",
-        "Created": container.created,
-        "Image": _image(container.image)["Id"],
-        "Platform": "linux",
-        "RestartCount": 0,
-        "State": {
-            "Status": container.status,
-            "Running": container.running,
-            "Paused": False,
-            "Restarting": False,
-            "OOMKilled": False,
-            "Dead": False,
-            "Pid": 0,
-            "ExitCode": container.exit_code,
-            "Error": "",
-            "StartedAt": container.started_at,
-            "FinishedAt": container.finished_at,
-        },
-        "Config": container.config,
-        "HostConfig": container.host_config,
-        "Mounts": [],
-        "NetworkSettings": {"Bridge": "", "Ports": {}, "Networks": {}},
-    }

@@ -237,4 +237,5 @@ def test_a_real_engine_that_is_too_small_is_not_used(tmp_path: Path) -> None:
     endpoints = cloud.start()
     assert endpoints.docker_simulated
     assert endpoints.docker_reason
+    assert LocalCloud(tmp_path).start() == endpoints  # the choice stays
     cloud.forget()
