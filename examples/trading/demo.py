@@ -122,10 +122,9 @@ def play(demo: Demo) -> None:
     first = facts(demo)
 
     demo.step("14 days of measurements (synthetic, made from the review's published averages)")
-    endpoint = demo.ask("rightsize local env")["AWS_ENDPOINT_URL"]
-    demo.run(
-        f"python examples/trading/generator.py --endpoint {endpoint} --trader-file trader.parquet"
-    )
+    print('\n$ eval "$(rightsize local env)"')
+    demo.environment = {**demo.environment, **demo.ask("rightsize local env")}
+    demo.run("python examples/trading/generator.py --trader-file trader.parquet")
     demo.run("rightsize measure --days 14")
     demo.run("rightsize measure --from-file trader.parquet")
 

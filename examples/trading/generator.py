@@ -6,7 +6,7 @@ service it publishes nothing, so their loads below are assumptions, named as suc
 gives these figures a shape in time (hourly cycles, day and night, noise from a fixed seed) whose
 mean and peak equal them exactly. The shape is invented: it is evidence of nothing.
 
-    python examples/trading/generator.py --region us-east-1 --endpoint http://127.0.0.1:5000
+    eval "$(rightsize local env)" && python examples/trading/generator.py
 
 finds the example's fleet and service by their tags and loads their metrics with PutMetricData; it
 writes only to an endpoint on this machine, never into real CloudWatch.
@@ -15,6 +15,7 @@ writes only to an endpoint on this machine, never into real CloudWatch.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -397,7 +398,11 @@ def _service_series(
 def main() -> int:
     """Load the example's history into a local CloudWatch."""
     parser = argparse.ArgumentParser(description=SYNTHETIC_NOTICE)
-    parser.add_argument("--endpoint", required=True, help="local server, http://127.0.0.1:<port>")
+    parser.add_argument(
+        "--endpoint",
+        default=os.environ.get("AWS_ENDPOINT_URL", ""),
+        help="local server, http://127.0.0.1:<port>  [default: AWS_ENDPOINT_URL]",
+    )
     parser.add_argument("--region", default="us-east-1")
     parser.add_argument("--days", type=int, default=DAYS)
     parser.add_argument(

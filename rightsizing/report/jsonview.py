@@ -96,9 +96,7 @@ def preview(result: OperationResult, amounts: PreviewMoney) -> Json:
 
 def facts(report: FactsReport | NoData) -> Json:
     """Live facts, differences, and whether all match."""
-    if isinstance(report, NoData):
-        return plain(report)
-    return {**_fields(report), "matches": report.matches}
+    return plain(report)
 
 
 def holdout(report: HoldoutReport) -> Json:
@@ -153,6 +151,8 @@ def _dataclass(value: Any) -> Json:
         found["figures"] = {name: plain(figure) for name, figure in value.figures}
     elif isinstance(value, Step):
         found["name"] = value.name
+    elif isinstance(value, FactsReport):
+        found["matches"] = value.matches
     return found
 
 
