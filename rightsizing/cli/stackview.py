@@ -12,9 +12,10 @@ from rightsizing.model.stackconfig import StackSizing
 from rightsizing.model.update import HistoryEntry
 from rightsizing.model.workload import Architecture
 from rightsizing.report.money import PreviewMoney, WorkloadRates, preview_money
+from rightsizing.report.runreport import UpdateNote
 from rightsizing.report.stackpage import HistoryRow, StackStatus
 from rightsizing.report.waybackpage import WayBack
-from rightsizing.stack.applied import applied_updates
+from rightsizing.stack.applied import applied_updates, live_sizes, sizing_id
 from rightsizing.stack.facts import compare_facts
 from rightsizing.stack.inverse import InverseDiff
 from rightsizing.stack.ledger import Ledger, LedgerReading
@@ -68,6 +69,28 @@ def history_rows(session: Session) -> tuple[HistoryRow, ...]:
         _row(entry, sizings.get(entry.sequence), reading)
         for entry in session.driver.history(session.stack)
     )
+
+
+def update_notes(session: Session) -> tuple[UpdateNote, ...]:
+    """What each successful update made of the workloads, oldest first."""
+    reading = Ledger(session.stack.record_dir).read()
+    workloads = session.declaration.workloads()
+    notes = []
+    for update in reversed(applied_updates(session.driver.history(session.stack))):
+        if not update.succeeded or isinstance(update.sizing, NoData):
+            continue
+        record = reading.of(update.entry)
+        sizes = live_sizes(update.sizing, workloads)
+        notes.append(
+            UpdateNote(
+                at=update.entry.end,
+                name=str(sizing_id(update.sizing)),
+                verdict="unverified" if record is None else record.verdict.value,
+                reason="no record" if record is None else record.reason,
+                sizes=tuple(sorted((key, str(size)) for key, size in sizes.items())),
+            )
+        )
+    return tuple(notes)
 
 
 def stack_status(session: Session) -> StackStatus:

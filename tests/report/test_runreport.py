@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from rightsizing.model.base import NoData
 from rightsizing.plan.audit import AuditReport
 from rightsizing.report.markdown import markdown
-from rightsizing.report.runreport import RunReport, run_page
-from rightsizing.report.stackpage import HistoryRow, RollbackSummary
+from rightsizing.report.runreport import RunReport, UpdateNote, run_page
+from rightsizing.report.stackpage import HistoryRow
+
+AT = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def test_all_parts_in_order(audit_report: AuditReport, recommend) -> None:
@@ -18,12 +20,11 @@ def test_all_parts_in_order(audit_report: AuditReport, recommend) -> None:
         remarks=("The measurements are synthetic.",),
         audit=audit_report,
         recommendations=(recommend(),),
-        rollback=RollbackSummary("restored", "live facts equal the first release", NoData("off")),
-        history=(
-            HistoryRow(
-                1, datetime(2026, 11, 23, tzinfo=UTC), "update", "succeeded", "a", 0, "", ""
-            ),
+        updates=(
+            UpdateNote(AT, "declared", "good", "live facts equal the sizing", (("web", "big"),)),
+            UpdateNote(AT, "abc@1", "rolled_back", "too small", (("web", "small"),)),
         ),
+        history=(HistoryRow(1, AT, "update", "succeeded", "a", 0, "", ""),),
     )
     text = markdown(run_page(run))
     headings = [line for line in text.splitlines() if line.startswith("# ")]
@@ -35,9 +36,9 @@ def test_all_parts_in_order(audit_report: AuditReport, recommend) -> None:
             "## Audit: Cost review",
             "## Recommendations",
             "## Plan",
-            "## Preview",
-            "## Live facts before",
-            "## Rollback",
+            "## Updates",
+            "small | rolled\\_back: too small",
+            "## Live facts",
             "## History",
         )
     ]

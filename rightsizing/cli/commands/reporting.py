@@ -9,7 +9,7 @@ import click
 
 from rightsizing.cli.deciding import decide, declared_workloads, make_plan, measurements
 from rightsizing.cli.session import Session
-from rightsizing.cli.stackview import history_rows, live_facts
+from rightsizing.cli.stackview import history_rows, live_facts, update_notes
 from rightsizing.decide.policy import Scope
 from rightsizing.errors import ConfigError, RightsizingError
 from rightsizing.model.base import NoData
@@ -39,19 +39,21 @@ def report(
     A part that could not be made says why in its place.
     """
     workloads = declared_workloads(session)
+    exists = session.driver.exists(session.stack)
     run = RunReport(
         title=f"Rightsizing report: {session.stack.project}/{session.stack.name}",
         remarks=remarks,
         audit=_audit(session, case_file),
         recommendations=_recommendations(session),
-        history=history_rows(session) if session.driver.exists(session.stack) else (),
+        updates=update_notes(session) if exists else (),
+        history=history_rows(session) if exists else (),
     )
     try:
         run = replace(run, plan=make_plan(session)[0])
     except RightsizingError as error:
         run = replace(run, plan=NoData(str(error)))
     if workloads and run.history:
-        run = replace(run, facts_after=live_facts(session))
+        run = replace(run, facts=live_facts(session))
     replace_file(output, markdown(run_page(run)).encode("utf-8"))
     session.show(f"written to {output}", {"path": str(output)})
 
