@@ -183,7 +183,8 @@ def _fact_rows(fact: WorkloadFacts) -> list[tuple[Cell, ...]]:
             for slot in fact.slots
         ]
     if isinstance(fact, ServiceFacts):
-        return [row(fact.workload, fact.task_definition, str(fact.size), "")]
+        revision = fact.task_definition.rsplit("/", 1)[-1]  # the account is not news here
+        return [row(fact.workload, revision, str(fact.size), "")]
     assert isinstance(fact, ContainerFacts)
     state = "running" if fact.running else "stopped"
     suffix = " (simulated)" if fact.simulated else ""
