@@ -15,6 +15,7 @@ from rightsizing.errors import ConfigError
 from rightsizing.model.base import NoData
 from rightsizing.model.profile import Profile
 from rightsizing.model.recommendation import Recommendation
+from rightsizing.model.stackconfig import StackSizing
 from rightsizing.model.workload import Workload, WorkloadKind
 from rightsizing.plan.build import Plan, build_plan
 from rightsizing.plan.phases import PlanAssumptions
@@ -68,11 +69,16 @@ def measurements(session: Session, *, everything: bool = False) -> Any:
     return session.store.measurements(start_ms=start)
 
 
-def declared_workloads(session: Session) -> Mapping[str, Workload]:
-    """Workloads of the stack file at their current sizes; none outside a project."""
+def declared_workloads(
+    session: Session, sizing: StackSizing | None = None
+) -> Mapping[str, Workload]:
+    """Workloads of the stack file at their current sizes; none outside a project.
+
+    ``sizing`` says the current sizes; without it the stack file does.
+    """
     if not session.in_project:
         return {}
-    sizing = session.sizing
+    sizing = session.sizing if sizing is None else sizing
     return {
         workload.key: workload
         if workload.size is None
@@ -103,9 +109,9 @@ def decide(
     return Decided(tuple(found), tuple(failures))
 
 
-def make_plan(session: Session) -> tuple[Plan, Decided]:
-    """A plan for the declared workloads, from the sizes that apply now and the measurements."""
-    workloads = declared_workloads(session)
+def make_plan(session: Session, current: StackSizing | None = None) -> tuple[Plan, Decided]:
+    """A plan for the declared workloads, from their ``current`` sizes and the measurements."""
+    workloads = declared_workloads(session, current)
     profiles = {
         key: profile
         for key, profile in build_profiles(measurements(session)).items()

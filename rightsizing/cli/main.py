@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Sequence
 
 import click
+from click.core import ParameterSource
 
 import rightsizing
 from rightsizing.cli.session import Session
@@ -89,7 +90,12 @@ def rightsize(
     into Pulumi stack configuration, applies it and restores it.
     """
     ctx.obj = Session(
-        project_option=project, stack_name=stack, driver_option=driver, as_json=as_json, debug=debug
+        project_option=project,
+        stack_name=stack,
+        driver_option=driver,
+        as_json=as_json,
+        debug=debug,
+        stack_given=ctx.get_parameter_source("stack") is ParameterSource.COMMANDLINE,
     )
 
 

@@ -47,6 +47,7 @@ class Session:
     as_json: bool
     debug: bool
     overrides: tuple[str, ...] = ()
+    stack_given: bool = False
 
     @cached_property
     def console(self) -> Console:
@@ -77,8 +78,11 @@ class Session:
 
     @property
     def in_project(self) -> bool:
-        """Whether there is a project with this stack; measuring and sizing files needs none."""
-        if self.project_option is not None:
+        """Whether there is a project with this stack; measuring and sizing files needs none.
+
+        A project or stack that was named must exist: a misspelt one is no reason to do without.
+        """
+        if self.project_option is not None or self.stack_given:
             return True
         try:
             return (self.project_dir / f"Pulumi.{self.stack_name}.yaml").is_file()
@@ -156,10 +160,14 @@ class Session:
 
     @cached_property
     def store(self) -> Store:
-        """The measurement store of this project."""
+        """The measurement store of this stack; of the current folder where there is none.
+
+        Stacks may share workload keys, so what was measured for one is never evidence for another.
+        """
         from rightsizing.measure.store import Store
 
-        return Store(self.state_dir / "store")
+        folder = self.stack.record_dir if self.in_project else self.state_dir
+        return Store(folder / "store")
 
     @cached_property
     def driver(self) -> StackDriver:

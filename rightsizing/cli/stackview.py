@@ -5,8 +5,10 @@ from __future__ import annotations
 from infra.components.naming import resource_stem
 from rightsizing.cli.live import facts_reader
 from rightsizing.cli.session import Session
+from rightsizing.errors import ConfigError, RightsizingError
 from rightsizing.model.base import NoData
 from rightsizing.model.facts import ContainerFacts, FactsReport
+from rightsizing.model.release import Release
 from rightsizing.model.rollout import RolloutState
 from rightsizing.model.stackconfig import StackSizing
 from rightsizing.model.update import HistoryEntry
@@ -28,6 +30,31 @@ def sizing_before(session: Session) -> StackSizing:
         if update.succeeded and not isinstance(update.sizing, NoData):
             return update.sizing
     return StackSizing(None, 0, RolloutState())
+
+
+def sizing_to_plan_from(session: Session) -> tuple[StackSizing, Release | None]:
+    """What was applied last, and the release that `plan --phase` moves within.
+
+    The stack file may hold a release that nobody applied, or an edited one; sizes built upon those
+    would skip a phase and put new sizes into slots that serve something else. Only where no release
+    is set may the backend be out of reach: then the declared sizes are what there is.
+    """
+    try:
+        filed: StackSizing | ConfigError = session.sizing
+    except ConfigError as error:
+        filed = error
+    try:
+        applied = sizing_before(session)
+    except RightsizingError as error:
+        if isinstance(filed, ConfigError):
+            raise filed from error
+        if filed.release is not None:
+            raise
+        return filed, None
+    if isinstance(filed, ConfigError):
+        session.remark(f"{filed}; planned from what was applied last instead")
+        return applied, applied.release
+    return applied, filed.release or applied.release
 
 
 def money_of(session: Session, before: StackSizing, after: StackSizing) -> PreviewMoney:

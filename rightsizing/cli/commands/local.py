@@ -35,13 +35,18 @@ def _require_embedded(session: Session) -> None:
 def up(session: Session, simulated_docker: bool) -> None:
     """Start the local cloud, or restore it, and make the stack.
 
-    A real engine refuses containers with more CPUs than this machine has; --simulated-docker
-    serves stacks that describe a larger one.
+    A real engine refuses containers with more CPUs than this machine has, so a stack that describes
+    a larger machine gets the simulated one.
     """
     from rightsizing.embedded.cloud.server import LocalCloud
 
     _require_embedded(session)
-    cloud = LocalCloud(session.project_dir, simulate_docker=simulated_docker)
+    containers = session.declaration.containers.values()
+    cloud = LocalCloud(
+        session.project_dir,
+        simulate_docker=simulated_docker,
+        required_cpus=max((item.size.cpu_cores for item in containers), default=0.0),
+    )
     endpoints = cloud.start()
     if endpoints.notice:
         session.remark(endpoints.notice)
@@ -51,7 +56,7 @@ def up(session: Session, simulated_docker: bool) -> None:
     engine = "simulated Docker API" if endpoints.docker_simulated else "Docker engine"
     lines = [
         f"local AWS (simulated by moto) at {endpoints.aws_url}",
-        f"{engine} at {endpoints.docker_host}",
+        f"{engine} at {endpoints.docker_host}" + _because(endpoints.docker_reason),
         *([image] if image else []),
         f"stack {session.stack.name} on the {driver.name.value} driver",
     ]
@@ -65,6 +70,10 @@ def up(session: Session, simulated_docker: bool) -> None:
             "driver": driver.name.value,
         },
     )
+
+
+def _because(reason: str | None) -> str:
+    return f" ({reason})" if reason else ""
 
 
 def _demo_image(session: Session, docker_host: str) -> str:

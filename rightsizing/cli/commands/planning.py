@@ -6,6 +6,7 @@ import click
 
 from rightsizing.cli.deciding import make_plan
 from rightsizing.cli.session import Session
+from rightsizing.cli.stackview import sizing_to_plan_from
 from rightsizing.errors import ConfigError
 from rightsizing.model.release import Release
 from rightsizing.model.stackconfig import StackSizing
@@ -26,13 +27,14 @@ def plan(session: Session, phase: int | None, dry_run: bool, overrides: tuple[st
     """Turn measurements into phases and write them into the stack file.
 
     Without --phase a new release is made from the measurements. With --phase N the release in the
-    stack file is kept, if there is one, and only phase and slots move.
+    stack file is kept, if there is one, and only phase and slots move. Both start from the sizes
+    that were applied last: a plan that nobody applied is planned again, not built upon.
     """
     session.overrides = overrides
-    current = session.sizing
-    if phase is not None and current.release is not None:
-        return _move(session, current, current.release, phase, dry_run=dry_run)
-    made, decided = make_plan(session)
+    current, kept = sizing_to_plan_from(session)
+    if phase is not None and kept is not None:
+        return _move(session, current, kept, phase, dry_run=dry_run)
+    made, decided = make_plan(session, current)
     release = made.release
     first = min((int(number) for number, sizes in release.phases.items() if sizes), default=0)
     wanted = first if phase is None else phase

@@ -177,6 +177,7 @@ class LocalCloud:
             "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE,
             "RIGHTSIZING_EMBEDDED": "1",
             "RIGHTSIZING_PYTHON": sys.executable,  # interpreter of the plugins
+            "PULUMI_PYTHON_CMD": sys.executable,  # and of the program, in a venv nobody activated
         }
         if endpoints.docker_simulated:
             variables["DOCKER_HOST"] = endpoints.docker_host
