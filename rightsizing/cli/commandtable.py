@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from rightsizing.cli.fieldtable import table
+from rightsizing.cli.markdownpage import table
 
 _DEFAULT_IN_HELP = re.compile(r"\s*\[default: (?P<default>[^\]]+)\]$")
 

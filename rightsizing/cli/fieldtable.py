@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
@@ -28,14 +28,8 @@ _PLAIN_NAMES = {
 }
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; bars in cells are escaped."""
-    lines = [_line(heads), _line(["---"] * len(heads))]
-    return "\n".join([*lines, *(_line([_cell(cell) for cell in row]) for row in rows)])
-
-
 def field_rows(model: type[BaseModel]) -> list[tuple[str, str, str, str, str]]:
-    """Rows for ``table``: field name, type, default, bounds, meaning."""
+    """Rows for ``markdownpage.table``: field name, type, default, bounds, meaning."""
     return [
         (
             f"`{name}`",
@@ -119,11 +113,3 @@ def _number(limit: Any) -> str:
 
 def _meaning(description: str | None) -> str:
     return (description or "").rstrip(".")
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -7,8 +7,7 @@ pydantic models, exit codes from the errors, the IAM policy from ``rightsizing.a
 from __future__ import annotations
 
 import json
-import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 from pydantic import BaseModel
 
@@ -22,7 +21,7 @@ from rightsizing.awscalls import (
 )
 from rightsizing.cli.commands import COMMANDS
 from rightsizing.cli.commandtable import command_parts, options_of, options_table
-from rightsizing.cli.fieldtable import FIELD_HEADS, field_rows, table
+from rightsizing.cli.fieldtable import FIELD_HEADS, field_rows
 from rightsizing.cli.main import (
     INTERNAL_ERROR,
     INTERRUPTED_EXIT_CODE,
@@ -30,6 +29,7 @@ from rightsizing.cli.main import (
     CommandTree,
     rightsize,
 )
+from rightsizing.cli.markdownpage import head, page, prose, table
 from rightsizing.model.declaration import (
     ContainerDeclaration,
     FleetDeclaration,
@@ -46,8 +46,6 @@ from rightsizing.model.workload import Slos
 from rightsizing.rollout.restoration import EXIT_CODES as ROLLBACK_EXIT_CODES
 from rightsizing.rollout.restoration import RollbackOutcome
 from rightsizing.settings import SETTINGS_KEY, Settings
-
-LINE_LENGTH = 100
 
 # What an exit code means, whatever raised it; a code without an entry here is a KeyError.
 EXIT_MEANINGS: Mapping[int, str] = {
@@ -68,8 +66,8 @@ EXIT_MEANINGS: Mapping[int, str] = {
 def commands_page() -> str:
     """Every command with its options and an example, in the order of ``--help``."""
     parts = [
-        _head("Commands", "the commands of `rightsizing/cli/`"),
-        _prose(
+        head("Commands", "the commands of `rightsizing/cli/`"),
+        prose(
             "These options go before or after the command's name. Every command also has `--help`."
         ),
         options_table(options_of(rightsize)),
@@ -78,15 +76,15 @@ def commands_page() -> str:
         parts.append(f"## {section}")
         for name in names:
             parts += command_parts(f"rightsize {name}", COMMANDS[name]())
-    return _page(parts)
+    return page(parts)
 
 
 def settings_page() -> str:
     """Every setting with default, bounds and meaning."""
-    return _page(
+    return page(
         [
-            _head("Settings", "`rightsizing/settings.py`"),
-            _prose(
+            head("Settings", "`rightsizing/settings.py`"),
+            prose(
                 f"A setting comes from its default, then from `{SETTINGS_KEY}` in the stack file, "
                 "then from `--set NAME=VALUE` on the command line. Percentages are 0-100, money is "
                 "US dollars, a month has 730 hours."
@@ -105,10 +103,10 @@ def exit_codes_page() -> str:
     outcomes = ", ".join(
         f"{code} {outcome.value.replace('_', ' ')}" for outcome, code in ROLLBACK_EXIT_CODES.items()
     )
-    return _page(
+    return page(
         [
-            _head("Exit codes", "`rightsizing/errors.py` and `rightsizing/cli/`"),
-            _prose(
+            head("Exit codes", "`rightsizing/errors.py` and `rightsizing/cli/`"),
+            prose(
                 "An error is one sentence on standard error. With `--json` it is also printed on "
                 'standard output as `{"error": {"message": "...", "exit_code": 1}}`. A traceback '
                 "needs `--debug`."
@@ -120,7 +118,7 @@ def exit_codes_page() -> str:
                     for code, names in sorted(by_code.items())
                 ],
             ),
-            _prose(
+            prose(
                 f"`rightsize rollback` ends with {outcomes}. `rightsize check` ends with 0 when "
                 "everything passed, 1 when something failed and "
                 f"{PARTIAL_DATA_EXIT_CODE} when something is unknown. `rightsize local status` "
@@ -141,16 +139,16 @@ def exit_codes_page() -> str:
 def iam_policy_page() -> str:
     """Every AWS call with its reason, and the two policy statements."""
     applying = json.loads(policy_document(applying=True))["Statement"][1]
-    return _page(
+    return page(
         [
-            _head("IAM policy", "`rightsizing/awscalls.py`"),
-            _prose(
+            head("IAM policy", "`rightsizing/awscalls.py`"),
+            prose(
                 "`rightsize iam-policy` prints the reading policy, `rightsize iam-policy "
                 "--applying` both statements. A test compares the calls in the source with this "
                 "table, both ways."
             ),
             "## Reading",
-            _prose(
+            prose(
                 f"The toolkit itself makes {len(READ_CALLS)} kinds of calls, which need "
                 f"{len(read_actions())} actions. None of them changes anything."
             ),
@@ -163,7 +161,7 @@ def iam_policy_page() -> str:
             ),
             f"```json\n{policy_document()}\n```",
             "## Applying",
-            _prose(
+            prose(
                 "What the Pulumi AWS provider needs for the resource types of `infra/`: "
                 f"{len(provision_actions())} actions, tagging included. `pulumi up`, `rightsize "
                 "apply`, `retire`, `rollback` and `destroy` use them."
@@ -182,13 +180,14 @@ def iam_policy_page() -> str:
 
 def measurement_schema_page() -> str:
     """Columns of the store."""
-    return _page(
+    return page(
         [
-            _head("Measurement schema", "`rightsizing/model/measurement.py`"),
-            _prose(
-                "The store, `.rightsizing/store`, is Parquet. One row is one workload and resource "
-                "over one interval. An empty cell means that nothing was measured in that "
-                "interval; it never means 0. Timestamps are interval starts, UTC. Schema version "
+            head("Measurement schema", "`rightsizing/model/measurement.py`"),
+            prose(
+                "A stack's store is Parquet in `.rightsizing/<project>/<stack>/store`; outside a "
+                "project it is `.rightsizing/store`. One row is one workload and resource over one "
+                "interval. An empty cell means that nothing was measured in that interval; it "
+                "never means 0. Timestamps are interval starts, UTC. Schema version "
                 f"{SCHEMA_VERSION}."
             ),
             table(
@@ -204,23 +203,23 @@ def measurement_schema_page() -> str:
                     for column in MEASUREMENT_COLUMNS
                 ],
             ),
-            _prose("Files are read in another schema: see [Measure](../guide/measure.md#files)."),
+            prose("Files are read in another schema: see [Measure](../guide/measure.md#files)."),
         ]
     )
 
 
 def stack_configuration_page() -> str:
     """Declared keys and the three keys that the tool writes."""
-    return _page(
+    return page(
         [
-            _head("Stack configuration", "the models that parse `Pulumi.<stack>.yaml`"),
-            _prose(
+            head("Stack configuration", "the models that parse `Pulumi.<stack>.yaml`"),
+            prose(
                 "All keys are under `rightsizing:`. An unknown field is refused by name. Workload "
                 "keys are 1 to 128 letters, digits, `.`, `_`, `/` and `-`, and unique in the stack."
             ),
             "## Declared by the owner",
             _fields(StackDeclaration, "key"),
-            _prose(f"`{SETTINGS_KEY}` holds [settings](settings.md)."),
+            prose(f"`{SETTINGS_KEY}` holds [settings](settings.md)."),
             *_sections(
                 {
                     "`network`": NetworkDeclaration,
@@ -239,18 +238,18 @@ def stack_configuration_page() -> str:
                 }
             ),
             "## Written by the tool",
-            _prose(
+            prose(
                 "`rightsize plan`, `retire` and `rollback` write these keys and keep everything "
                 "else in the file, comments too."
             ),
             f"### `{RELEASE_KEY}`",
-            _prose(
+            prose(
                 "The id of a release is the SHA-256 of its canonical JSON, which may have "
                 f"{MAX_RELEASE_BYTES:,} bytes at most."
             ),
             _fields(Release),
             f"### `{PHASE_KEY}`",
-            _prose(
+            prose(
                 f"A whole number from 0 to {LAST_PHASE}: phases 1 up to it apply. 0 or absent: "
                 "none, and every size is the declared one."
             ),
@@ -277,8 +276,8 @@ def _sections(models: Mapping[str, type[BaseModel]]) -> Iterator[str]:
         yield _fields(model)
 
 
-def _fields(model: type[BaseModel], head: str = "field") -> str:
-    return table((head, *FIELD_HEADS), field_rows(model))
+def _fields(model: type[BaseModel], first: str = "field") -> str:
+    return table((first, *FIELD_HEADS), field_rows(model))
 
 
 def _error_classes() -> Iterator[type[errors.RightsizingError]]:
@@ -290,15 +289,3 @@ def _error_classes() -> Iterator[type[errors.RightsizingError]]:
 
 def _first_sentence(text: str | None) -> str:
     return (text or "").strip().splitlines()[0].split(". ")[0].rstrip(".")
-
-
-def _head(title: str, source: str) -> str:
-    return f"# {title}\n\nWritten by `make docs` from {source}; do not edit."
-
-
-def _prose(text: str) -> str:
-    return textwrap.fill(text, LINE_LENGTH, break_long_words=False, break_on_hyphens=False)
-
-
-def _page(parts: Sequence[str]) -> str:
-    return "\n\n".join(part.strip("\n") for part in parts) + "\n"

@@ -2,7 +2,8 @@
 
 The use between two samples is spread evenly over the time between them, so it lands in the right
 intervals when it crosses a border. Nothing is assumed about a time that was not sampled: a gap
-longer than an interval, a counter that went back and a clock that jumped all begin anew.
+longer than an interval, a counter that went back and a clock that jumped all begin anew. Kills for
+lack of memory are events: they stay whole, and one that restarts the resource counts too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from rightsizing.measure.sampling import RATE_COLUMNS, Sample
 LEAST_COVERAGE = 0.5  # share of an interval that must be sampled for it to be kept (chosen by us)
 JUMP_TOLERANCE_SECONDS = 2.0  # wall and steady clock may part this far between two samples
 
-_COUNTERS = ("cpu_seconds", *RATE_COLUMNS, "cpu_periods", "cpu_throttled_periods", "oom_kills")
+_COUNTERS = ("cpu_seconds", *RATE_COLUMNS, "cpu_periods", "cpu_throttled_periods")
 
 Row = dict[str, Any]  # a row of the store, by column; only ever turned into a table
 
@@ -77,6 +78,7 @@ class Accumulator:
     last_steady_s: float | None = None  # None after a restart: the steady clock began again
     open: OpenInterval | None = None
     finished_until_ms: int = 0
+    oom_kills: float | None = None  # that no finished row holds yet
 
     def add(self, sample: Sample, wall_ms: int, steady_s: float) -> Finished:
         """Take a sample; returns the intervals it finished and what was left out."""
@@ -91,6 +93,7 @@ class Accumulator:
             finished.left_out.append(trouble)
         interval = self._interval_at(wall_ms, finished)
         interval.add_memory(sample.memory_bytes)
+        self._add_kills(sample)
         self.last, self.last_wall_ms, self.last_steady_s = sample, wall_ms, steady_s
         return finished
 
@@ -101,6 +104,15 @@ class Accumulator:
     def forget_steady_clock(self) -> None:
         """Say that the process restarted: only the wall clock links to the last sample."""
         self.last_steady_s = None
+
+    def _add_kills(self, sample: Sample) -> None:
+        """Count kills whatever happened around them: most of them end a lifetime."""
+        if sample.oom_kills is None:
+            return
+        known = self.last.oom_kills if self.last is not None and self.last.oom_kills else 0.0
+        # Below what is known, the source began to count anew.
+        new = sample.oom_kills - known if sample.oom_kills >= known else sample.oom_kills
+        self.oom_kills = (self.oom_kills or 0.0) + new
 
     def _elapsed(self, sample: Sample, wall_ms: int, steady_s: float) -> tuple[float | None, str]:
         """Seconds since the last sample, or None and why its counters cannot be compared."""
@@ -149,6 +161,7 @@ class Accumulator:
         row = self._row(interval)
         if row is not None:
             finished.rows.append(row)
+            self.oom_kills = None if self.oom_kills is None else 0.0
             self.finished_until_ms = interval.start_ms + self.interval_s * 1000
         elif interval.covered_s > 0:
             finished.left_out.append("an interval of which less than half was sampled")
@@ -171,7 +184,7 @@ class Accumulator:
             "memory_bytes_max": interval.memory_peak,
             "capacity_memory_bytes": self.last.capacity_memory_bytes,
             "instances": 1.0,
-            "oom_kills": used.get("oom_kills"),
+            "oom_kills": self.oom_kills,
         }
         for counter, column in RATE_COLUMNS.items():
             row[column] = used[counter] / seconds if counter in used else None

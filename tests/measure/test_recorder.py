@@ -285,6 +285,38 @@ def test_out_of_memory_kills_are_counted(recorder, clock, source, store, content
     assert content(store)[0]["oom_kills"] == 2.0
 
 
+def test_a_kill_that_restarts_the_container_counts(recorder, clock, source, store, content):
+    """The engine starts it again before the next sample: a new lifetime, and one kill."""
+    steps(recorder, clock, 3)
+    source.kills = 1.0
+    source.restart()
+    steps(recorder, clock, 4)
+    assert [row["oom_kills"] for row in content(store)] == [1.0]
+
+
+def test_a_kill_stays_whole(recorder, clock, source, store, content):
+    """Seen after a gap that left its interval without a row: it is in the next row, undivided."""
+    steps(recorder, clock, 2)  # 20 s of the first minute
+    clock.sleep(70)  # longer than an interval: not spread
+    source.kills = 1.0
+    steps(recorder, clock, 10)  # 90 s to 180 s: rows of the second (half) and third minute
+    assert sum(row["oom_kills"] for row in content(store)) == 1.0
+
+
+def test_kills_before_a_restart_of_the_recorder_are_not_counted_again(
+    recorder, clock, source, store, content
+):
+    """Its source counts from zero again; a kill after that is one more."""
+    source.kills = 2.0
+    steps(recorder, clock, 3)
+    source.kills = 0.0
+    again = Recorder(source, store, interval_s=60, sample_s=10, clock=clock)
+    steps(again, clock, 2)
+    source.kills = 1.0
+    steps(again, clock, 2)
+    assert [row["oom_kills"] for row in content(store)] == [3.0]
+
+
 def test_a_missing_container_is_reported(recorder, clock, source):
     """Gone for a while: said, and no row is invented."""
     steps(recorder, clock, 2)

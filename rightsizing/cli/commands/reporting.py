@@ -25,7 +25,12 @@ from rightsizing.stack.durable import replace_file
 @click.command(epilog="Example: rightsize report --case examples/trading/case.yaml -o report.md")
 @click.option("--case", "case_file", type=click.Path(path_type=Path), help="Cost review to audit.")
 @click.option(
-    "--output", "-o", type=click.Path(path_type=Path), default=Path("rightsizing-report.md")
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    default=Path("rightsizing-report.md"),
+    show_default=True,
+    help="File to write.",
 )
 @click.option(
     "--remark", "remarks", multiple=True, help="Said at the top, e.g. where data is from."
