@@ -32,7 +32,7 @@ class CommandTree(click.Group):
         ("Measure", ("discover", "measure", "record", "store")),
         ("Decide", ("recommend", "audit", "plan", "check")),
         ("Apply", ("preview", "apply", "retire", "rollback", "history", "status", "destroy")),
-        ("Around it", ("local", "catalog", "report", "iam-policy")),
+        ("Around it", ("report", "quarantine", "local", "catalog", "iam-policy")),
     )
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -195,7 +195,16 @@ class Session:
         if self.as_json:
             click.echo(json.dumps(data, indent=2, ensure_ascii=False))
         else:
+            self.print(view)
+
+    def print(self, view: RenderableType) -> None:
+        """Print for people; a file or pipe gets no padding at the ends of lines."""
+        if self.console.is_terminal:
             self.console.print(view)
+            return
+        with self.console.capture() as captured:
+            self.console.print(view)
+        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
     def remark(self, sentence: str) -> None:
         """Say something beside the result, on standard error."""

@@ -23,13 +23,13 @@ from rightsizing.stack.inverse import InverseDiff
 from rightsizing.stack.ledger import Ledger, LedgerReading
 
 
-def sizing_before(session: Session) -> StackSizing:
-    """What the newest successful update applied; declared sizes when there is none."""
+def sizing_before(session: Session) -> StackSizing | None:
+    """What the newest successful update applied; None when there is none."""
     history = session.driver.history(session.stack) if _exists(session) else ()
     for update in applied_updates(history):
         if update.succeeded and not isinstance(update.sizing, NoData):
             return update.sizing
-    return StackSizing(None, 0, RolloutState())
+    return None
 
 
 def sizing_to_plan_from(session: Session) -> tuple[StackSizing, Release | None]:
@@ -44,7 +44,7 @@ def sizing_to_plan_from(session: Session) -> tuple[StackSizing, Release | None]:
     except ConfigError as error:
         filed = error
     try:
-        applied = sizing_before(session)
+        applied = sizing_before(session) or StackSizing(None, 0, RolloutState())
     except RightsizingError as error:
         if isinstance(filed, ConfigError):
             raise filed from error
@@ -57,7 +57,7 @@ def sizing_to_plan_from(session: Session) -> tuple[StackSizing, Release | None]:
     return applied, filed.release or applied.release
 
 
-def money_of(session: Session, before: StackSizing, after: StackSizing) -> PreviewMoney:
+def money_of(session: Session, before: StackSizing | None, after: StackSizing) -> PreviewMoney:
     """Monthly money of going from one sizing to another."""
     declaration = session.declaration
     rates = WorkloadRates(

@@ -39,7 +39,7 @@ def tell_excuses(rejected: Sequence[Rejected], chosen_cost: Decimal | None) -> t
         told += [item.excuse for item in nearest[:NAMED_PER_REASON]]
         others = len(nearest) - NAMED_PER_REASON
         if others > 0:
-            told.append(Excuse(f"{others} more", code, f"{others} cheaper or comparable ones too"))
+            told.append(Excuse(f"{others} more", code, "for the same reason"))
     return tuple(told)
 
 

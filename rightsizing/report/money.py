@@ -115,14 +115,14 @@ class PreviewMoney:
 
 def preview_money(
     workloads: Sequence[Workload],
-    before: StackSizing,
+    before: StackSizing | None,
     after: StackSizing,
     catalog: PricedTypes,
     *,
     rates: WorkloadRates = NO_RATES,
     names: Mapping[str, str] | None = None,
 ) -> PreviewMoney:
-    """Price every declared workload on both sides.
+    """Price every declared workload on both sides. ``before`` None: nothing runs yet.
 
     ``names`` gives the logical resource name of a workload where it is not its key; a fleet's slots
     append ``-a`` and ``-b``. Workloads without a declared size are left out.
@@ -158,7 +158,7 @@ def size_cost(
 def _lines(
     workload: Workload,
     declared: Size,
-    sides: tuple[StackSizing, StackSizing],
+    sides: tuple[StackSizing | None, StackSizing],
     catalog: PricedTypes,
     rates: WorkloadRates,
 ) -> list[MoneyLine]:
@@ -169,12 +169,15 @@ def _lines(
         return None if size is None else size_cost(workload, size, catalog, rates)
 
     if not isinstance(declared, FleetSize):
-        was, will = before.size_of(key, declared), after.size_of(key, declared)
+        was = None if before is None else before.size_of(key, declared)
+        will = after.size_of(key, declared)
         return [MoneyLine(key, None, was, will, cost(was), cost(will))]
-    old, new = _slots(before, key, declared), _slots(after, key, declared)
+    old = None if before is None else _slots(before, key, declared)
+    new = _slots(after, key, declared)
     lines = []
     for slot in Slot:
-        old_state, new_state = old.slot(slot), new.slot(slot)
+        old_state = None if old is None else old.slot(slot)
+        new_state = new.slot(slot)
         if old_state is None and new_state is None:
             continue
         was_size = None if old_state is None else old_state.size

@@ -5,11 +5,11 @@ Every text becomes a ``rich.text.Text``, so square brackets in a name are never 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -59,6 +59,10 @@ _STYLES = {
     Tone.BAD: "bold red",
     Tone.QUIET: "dim",
 }
+
+
+_READABLE_WIDTH = 12  # characters of a text column below which a table is no table; chosen by us
+_COLUMN_GAP = 3  # what the box puts between columns
 
 
 def audit(report: AuditReport) -> RenderableType:
@@ -139,20 +143,59 @@ def _block(block: Block) -> RenderableType:
         for item in block.items:
             grid.add_row(Text("-"), Text(clean(item), style=_STYLES[block.tone]))
         return Padding(grid, (0, 0, 0, 2), expand=False)
-    return _table(block)
+    return _FittedTable(block)
+
+
+class _FittedTable:
+    """A table where it fits, else one record a row: a figure is never cut to fit a terminal."""
+
+    def __init__(self, block: Table) -> None:
+        self._block = block
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if _least_width(self._block) <= options.max_width:
+            yield _table(self._block)
+        else:
+            yield from _records(self._block)
 
 
 def _table(block: Table) -> RichTable:
     table = RichTable(box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     if block.title:
         table.title = Text(clean(block.title), style="bold")
-    for column in block.columns:
+    for index, column in enumerate(block.columns):
         table.add_column(
             Text(clean(column.title)),
             justify="right" if column.right else "left",
             no_wrap=column.right,
             overflow="fold",
+            min_width=_column_width(block, index),
         )
     for cells in block.rows:
         table.add_row(*(Text(clean(cell.text), style=_STYLES[cell.tone]) for cell in cells))
     return table
+
+
+def _records(block: Table) -> Iterator[Text]:
+    """Every row as lines of "title: value", empty cells left out."""
+    if block.title:
+        yield Text(clean(block.title), style="bold")
+    for cells in block.rows:
+        yield Text("")
+        for column, cell in zip(block.columns, cells, strict=True):
+            if cell.text:
+                line = Text(f"{clean(column.title)}: ")
+                line.append(clean(cell.text), style=_STYLES[cell.tone])
+                yield line
+
+
+def _column_width(block: Table, index: int) -> int:
+    """Figures are never wrapped; text may be, but not below a readable width."""
+    texts = [clean(block.columns[index].title), *(clean(cells[index].text) for cells in block.rows)]
+    longest = max(len(text) for text in texts)
+    return longest if block.columns[index].right else min(longest, _READABLE_WIDTH)
+
+
+def _least_width(block: Table) -> int:
+    widths = [_column_width(block, index) for index in range(len(block.columns))]
+    return sum(widths) + _COLUMN_GAP * len(widths)

@@ -118,7 +118,7 @@ def _named(
     if entry is not None:
         raise PlanRejected(
             f"--to {to} is {sizing_id(found[0].sizing)}, which is quarantined ({entry.reason}); "
-            "lift the quarantine first if you are sure"
+            "run `rightsize quarantine lift` first if you are sure"
         )
     chosen = found[0]
     return chosen if _verdict(chosen) is not Verdict.UNVERIFIED else _unverified(chosen)

@@ -82,6 +82,8 @@ def resolve(arguments: list[str]) -> tuple[str, ...]:
             return tuple(path)
         state = vars(context)  # the attribute changed its name in click 8.2
         rest = [*state.get("_protected_args", state.get("protected_args", [])), *context.args]
+        if not rest and command.invoke_without_command:
+            return tuple(path)
         name, found, rest = command.resolve_command(context, rest)
         assert name is not None
         assert found is not None

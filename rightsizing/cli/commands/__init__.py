@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, Callable[[], click.Command]] = {
     "rollback": _from("restoring", "rollback"),
     "history": _from("restoring", "history"),
     "status": _from("restoring", "status"),
+    "quarantine": _from("restoring", "quarantine"),
     "report": _from("reporting", "report"),
     "local": _from("local", "local"),
     "catalog": _from("catalog", "catalog"),

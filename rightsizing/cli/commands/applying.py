@@ -53,7 +53,11 @@ def apply(session: Session, yes: bool) -> int:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def retire(session: Session, yes: bool) -> int:
-    """Remove fleet slots that serve no traffic: the saving becomes real, and going back slower."""
+    """Remove fleet slots that serve no traffic.
+
+    Until then both sizes are paid for, and going back is a matter of seconds; afterwards new
+    instances have to start first.
+    """
     sizing = session.sizing
     retired = retire_old_slots(sizing.rollout)
     if retired == sizing.rollout:
@@ -101,8 +105,8 @@ def _apply(session: Session, *, yes: bool) -> int:
             terminal.preview(plan.preview, amounts),
             terminal.renderable(way_back_page(way_back(plan.inverse))),
         )
-        console = session.messages if session.as_json else session.console
-        console.print(view)
+        show = session.messages.print if session.as_json else session.print
+        show(view)
         for note in plan.notes:
             session.remark(note)
         session.confirm(f"Apply this to {session.stack.name}?", yes=yes)

@@ -98,7 +98,9 @@ def _row(item: DiscoveredWorkload) -> measurepage.WorkloadRow:
 
 
 @click.command(epilog="Example: rightsize measure --days 14")
-@click.option("--days", type=int, help="Days of history to read.  [default: lookback_days, 14]")
+@click.option(
+    "--days", type=int, help="Days of history to read.  [default: the setting lookback_days]"
+)
 @click.option(
     "--from-file",
     "files",
@@ -127,7 +129,8 @@ def measure(
     """Read utilisation into the store, from CloudWatch or from files.
 
     Asks CloudWatch only for what the store does not hold yet, so an interrupted run goes on where
-    it stopped and a second run reads nothing twice. Ctrl-C keeps what was read.
+    it stopped and a second run reads nothing twice. Ctrl-C keeps what was read. Containers and
+    hosts are read by `rightsize record`.
     """
     if files:
         reports = _measure_files(session, files, prefix, capacity_cores, capacity_gib)

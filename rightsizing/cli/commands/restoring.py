@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 from rich.console import Group
+from rich.text import Text
 
 from rightsizing.cli.live import facts_reader
 from rightsizing.cli.progress import step_lines
@@ -15,12 +16,16 @@ from rightsizing.cli.stackview import (
     stack_status,
     way_back,
 )
+from rightsizing.errors import ConfigError
 from rightsizing.model.base import NoData
 from rightsizing.report import jsonview, terminal
 from rightsizing.report.stackpage import RollbackSummary
 from rightsizing.report.waybackpage import way_back_page
 from rightsizing.rollout.restoration import RollbackPlan, RollbackResult
 from rightsizing.rollout.rollback import rollback as roll_back
+from rightsizing.stack.quarantine import Quarantine
+
+SHORTEST_PREFIX = 4  # of a release id, as for `rollback --to`
 
 
 @click.command(epilog="Example: rightsize rollback --yes")
@@ -41,8 +46,8 @@ def rollback(session: Session, to: str | None, reason: str, yes: bool) -> int:
     def confirm(plan: RollbackPlan) -> bool:
         if session.as_json and yes:
             return True
-        console = session.messages if session.as_json else session.console
-        console.print(
+        show = session.messages.print if session.as_json else session.print
+        show(
             Group(
                 terminal.preview(plan.preview, money_of(session, before, plan.target)),
                 terminal.renderable(way_back_page(way_back(plan.diff))),
@@ -102,3 +107,36 @@ def status(session: Session) -> int:
     found = stack_status(session)
     session.show(terminal.status(found), jsonview.status(found))
     return 0 if isinstance(found.facts, NoData) or found.facts.matches else 5
+
+
+@click.group(invoke_without_command=True, epilog="Example: rightsize quarantine")
+@click.pass_context
+def quarantine(ctx: click.Context) -> None:
+    """List releases that were rolled back, or lift one."""
+    if ctx.invoked_subcommand is None:
+        session: Session = ctx.obj
+        entries = Quarantine(session.stack.record_dir).entries()
+        lines = [
+            f"{item.release[:12]}@{item.phase}  {item.at:%Y-%m-%d %H:%M} UTC  {item.reason}"
+            for item in entries
+        ]
+        session.show(
+            Text("\n".join(lines) or "nothing is quarantined"),
+            {"quarantine": jsonview.plain(entries)},
+        )
+
+
+@quarantine.command(epilog="Example: rightsize quarantine lift 47be8f0b --phase 1")
+@click.argument("release")
+@click.option("--phase", type=int, help="Only at this phase.  [default: at every phase]")
+@click.pass_obj
+def lift(session: Session, release: str, phase: int | None) -> None:
+    """Allow a release that was rolled back to be applied again."""
+    if len(release) < SHORTEST_PREFIX:
+        raise ConfigError(f"release {release!r}: give at least {SHORTEST_PREFIX} characters")
+    lifted = Quarantine(session.stack.record_dir).lift(release, phase)
+    if not lifted:
+        raise ConfigError(
+            f"no quarantined release starts with {release!r}; `rightsize quarantine` lists them"
+        )
+    session.show(f"lifted {len(lifted)} entries", {"lifted": jsonview.plain(lifted)})

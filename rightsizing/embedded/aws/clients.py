@@ -85,8 +85,12 @@ class AwsApi:
 
 
 def endpoint_from(configured: str | None) -> str:
-    """The endpoint given, else AWS_ENDPOINT_URL. Raises EmbeddedError when there is none."""
-    endpoint = configured or os.environ.get("AWS_ENDPOINT_URL", "")
+    """AWS_ENDPOINT_URL, else the configured endpoint. Raises EmbeddedError when there is none.
+
+    In this order because the configuration may come from state that is older than the local cloud's
+    present port; another project's cloud may listen on the old one.
+    """
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "") or configured or ""
     if not endpoint:
         raise EmbeddedError(
             "AWS_ENDPOINT_URL is not set, so the local aws provider has no cloud to talk to; run "

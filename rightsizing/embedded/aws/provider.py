@@ -31,7 +31,7 @@ class AwsProvider(TableProvider[AwsApi]):
         default_tags = _decoded(config.get("defaultTags")) or {}
         region = config.get("region") or os.environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
         return AwsApi(
-            endpoint_from(self._endpoint_url or configured),
+            self._endpoint_url or endpoint_from(configured),
             str(region),
             dict(default_tags.get("tags", {})),
         )
