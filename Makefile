@@ -29,7 +29,7 @@ demo: setup ## measure, decide, apply and roll back the reference workload, loca
 	$(BIN)/python examples/trading/demo.py
 
 test: setup ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.installed-dev ## formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -17,6 +17,18 @@ from rightsizing.model.size import ContainerSize, FleetSize, ServiceSize
 from rightsizing.model.stackconfig import StackSizing, parse_stack_sizing
 from rightsizing.model.update import SIZING_KEYS
 
+__all__ = [
+    "ContainerSize",
+    "FleetRollout",
+    "FleetSize",
+    "ServiceSize",
+    "Sizing",
+    "SizingError",
+    "Slot",
+    "SlotState",
+    "stack_sizing",
+]
+
 FULL_WEIGHT = 100
 
 
