@@ -129,7 +129,9 @@ class DockerSource:
             if not state.get("Running") or state.get("Restarting"):
                 return f"{name}: not running ({state.get('Status', 'stopped')})"
             stats = self._client.api.stats(container_id, stream=False, one_shot=True)
-        except docker_sdk.NotFound:
+        except (docker_sdk.NotFound, requests_errors.JSONDecodeError):
+            # The engine answers with nothing when the container dies during the call; that must
+            # not cost the other containers their sample.
             return f"{name}: gone while it was read"
         limits = container_limits(details, self._engine)
         cpu = stats.get("cpu_stats", {})

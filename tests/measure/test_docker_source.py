@@ -13,6 +13,7 @@ from typing import Any
 
 import docker
 import pytest
+import requests
 from docker import errors as docker_sdk
 
 from rightsizing.errors import TelemetryError
@@ -78,6 +79,7 @@ class FakeEngine:
         self.labels = {LABEL: "web"}
         self.oom_events: list[dict[str, Any]] = []
         self.gone = False
+        self.dying = False
         self.api = self
 
     def info(self) -> dict[str, Any]:
@@ -94,6 +96,8 @@ class FakeEngine:
 
     def stats(self, container: str, *, stream: bool, one_shot: bool) -> dict[str, Any]:
         assert (stream, one_shot) == (False, True)
+        if self.dying:
+            raise requests.exceptions.JSONDecodeError("Expecting value", "", 0)
         return self.stats_reply
 
     def events(self, **query: Any) -> list[dict[str, Any]]:
@@ -153,6 +157,13 @@ def test_what_is_not_running_is_said():
     assert source(engine).read().missing == ("web-1: gone while it was read",)
     filtered = DockerSource(engine, label_filters={"env": "prod"})
     assert filtered.read().missing == (f"no running container carries the label {LABEL}",)
+
+
+def test_a_container_that_dies_during_the_call_costs_only_itself():
+    """The engine (20.10) answers with an empty body then: missing, not a failed reading."""
+    engine = FakeEngine(STATS_V1)
+    engine.dying = True
+    assert source(engine).read().missing == ("web-1: gone while it was read",)
 
 
 def test_a_start_is_a_new_lifetime():
