@@ -226,8 +226,8 @@ class AwsClients:
         if isinstance(error, _NO_CREDENTIALS):
             reason = str(error).rstrip(".")
             return CredentialsError(
-                f"no usable AWS credentials ({reason}); sign in, set AWS_PROFILE, or type "
-                f'`eval "$(rightsize local env)"` to use the local server'
+                f"no usable AWS credentials ({reason}); sign in or set AWS_PROFILE"
+                + ("" if not self.is_local else '; here `eval "$(rightsize local env)"` does')
             )
         if isinstance(error, _NO_REGION):
             return CredentialsError(

@@ -223,6 +223,12 @@ def parse_declaration(values: Mapping[str, Json]) -> StackDeclaration:
             given[key] = value
     declaration = parse_model(StackDeclaration, given, NAMESPACE)
     names = [*declaration.fleets, *declaration.services, *declaration.containers]
+    unsafe = next((name for name in names if not WORKLOAD_KEY_PATTERN.match(name)), None)
+    if unsafe is not None:
+        raise ConfigError(
+            f"workload key {unsafe[:40]!r} must be 1-128 letters, digits, '.', '_', '/' or '-'; "
+            "rename it in the stack file"
+        )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(f"workload {twice[0]!r} is declared twice; give one of them another key")

@@ -23,7 +23,8 @@ def way_back_page(way: WayBack) -> Document:
     if way.steps == 0:
         return ()
     quick = way.steps - len(way.slow) - len(way.impossible)
-    pace = f"about {way.minutes} minutes" if way.minutes else "under a minute"
+    unit = "minute" if way.minutes == 1 else "minutes"
+    pace = f"about {way.minutes} {unit}" if way.minutes else "under a minute"
     blocks: list[Block] = [
         Heading("Way back"),
         Paragraph(f"{way.steps} steps, {pace}: {quick} in seconds, {len(way.slow)} in minutes"),

@@ -179,7 +179,10 @@ def _why_nothing(
         )
     if not allowed:
         names = ", ".join(dict.fromkeys(str(sizing_id(target.sizing)) for target in older))
-        return f"there is nothing to roll back to: {names} is quarantined"
+        return (
+            f"there is nothing to roll back to: quarantined is {names}; "
+            "`rightsize plan` makes a new release"
+        )
     found = ", ".join(
         f"{sizing_id(target.sizing)} is {_verdict(target).value}" for target in allowed[:3]
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rightsizing.errors import FactsMismatch, PlanRejected, StackError, UpdateFailed
+from rightsizing.errors import ConfigError, FactsMismatch, PlanRejected, StackError, UpdateFailed
 from rightsizing.model.base import NoData
 from rightsizing.model.facts import FactsReport
 from rightsizing.model.stackconfig import StackSizing
@@ -168,6 +168,11 @@ class _Apply:
         plan = ApplyPlan(sizing, preview, inverse_diff(preview), notes)
         if not confirm(plan):
             return ApplyResult(plan)
+        if StackFile.load(self.stack.config_path).sizing() != sizing:
+            raise ConfigError(
+                f"{self.stack.config_path.name} was changed since its preview was shown; nothing "
+                "was applied, run `rightsize apply` again"
+            )
         self._intend(sizing, applied, history)
         operation = self._update(ledger, sizing, history, refresh=refresh)
         facts = settled_facts(

@@ -264,7 +264,7 @@ def _failed(
     if gone.killed:
         return UpdateFailed(
             f"{which} was killed (signal {-gone.code}); {applied} for certain, what was in flight "
-            "is unknown: break the lock, then run it again with refresh"
+            "is unknown: run it again, which reads the live cloud first"
         )
     if not events.began:
         return _mapped(stack, operation, gone.stderr)
@@ -290,8 +290,8 @@ def _mapped(stack: StackRef, operation: str, text: str) -> RightsizingError:
         )
     if "PULUMI_ACCESS_TOKEN" in text:
         return ConfigError(
-            "the Pulumi CLI is logged in to no backend; set PULUMI_BACKEND_URL, for instance by "
-            '`eval "$(rightsize local env)"`'
+            "the Pulumi CLI is logged in to no backend; run `pulumi login`, or set "
+            "PULUMI_BACKEND_URL"
         )
     if "passphrase" in text.lower():
         return ConfigError(f"the Pulumi CLI cannot open this stack's secrets: {said}")

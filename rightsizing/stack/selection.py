@@ -9,12 +9,10 @@ the CLI where it is installed; else the embedded engine, for a stack that allows
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from rightsizing.errors import ConfigError, StackMissing
 from rightsizing.model.update import Json
@@ -22,8 +20,10 @@ from rightsizing.stack.cli_driver import CliDriver
 from rightsizing.stack.driver import DriverName, StackDriver, StackRef
 from rightsizing.stack.embedded_driver import EmbeddedDriver
 from rightsizing.stack.ownership import check_owner, owner_of
+from rightsizing.stack.yamltext import read_yaml
 
 EMBEDDED_KEY = "rightsizing:embedded"
+PROJECT_NAME = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,100}")  # Pulumi's rule; it names a folder too
 INSTALL_URL = "https://www.pulumi.com/docs/install/"
 
 
@@ -62,6 +62,11 @@ def load_stack(folder: Path, name: str | None = None) -> StackRef:
     project = _load_yaml(project_dir / "Pulumi.yaml").get("name")
     if not isinstance(project, str):
         raise ConfigError(f"{project_dir / 'Pulumi.yaml'} has no `name`")
+    if not PROJECT_NAME.fullmatch(project):
+        raise ConfigError(
+            f"{project_dir / 'Pulumi.yaml'}: name {project[:40]!r} must be 1-100 letters, digits, "
+            "'.', '_' or '-'"
+        )
     stacks = list_stacks(project_dir)
     if name is None:
         if len(stacks) != 1:
@@ -121,7 +126,7 @@ def _embedded(stack: StackRef) -> bool:
 
 def _load_yaml(path: Path) -> dict[str, Json]:
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (OSError, YAMLError) as error:
+        content = read_yaml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     return content if isinstance(content, dict) else {}

@@ -63,7 +63,16 @@ def read_yaml(text: str, source: str) -> Json:
         ) from error
     except YAMLError as error:
         raise ConfigError(f"{source} is not valid YAML: {str(error).splitlines()[0]}") from error
-    return None if node is None else _value(node, source)
+    except RecursionError as error:
+        raise ConfigError(_too_deep(source)) from error
+    try:
+        return None if node is None else _value(node, source)
+    except RecursionError as error:
+        raise ConfigError(_too_deep(source)) from error
+
+
+def _too_deep(source: str) -> str:
+    return f"{source} is nested too deeply, or an alias in it contains itself; write it out flat"
 
 
 def edit_mapping(text: str, path: str, wanted: Mapping[str, Json | None], source: str) -> str:

@@ -17,6 +17,7 @@ from rightsizing.report import jsonview, terminal
 from rightsizing.report.waybackpage import way_back_page
 from rightsizing.stack.apply import ApplyPlan, ApplyResult, apply_stack
 from rightsizing.stack.inverse import inverse_diff
+from rightsizing.stack.lease import hold_lease
 
 
 @click.command(epilog="Example: rightsize preview")
@@ -80,7 +81,8 @@ def destroy(session: Session, yes: bool) -> None:
     driver = session.driver
     count = len([item for item in driver.resources(session.stack) if item.id])
     session.confirm(f"Delete {count} resources of {session.stack.name}?", yes=yes)
-    result = driver.destroy(session.stack, message="rightsize destroy")
+    with hold_lease(session.stack.record_dir, "destroy"):
+        result = driver.destroy(session.stack, message="rightsize destroy")
     session.show(
         f"deleted {len(result.changes)} resources",
         {"status": result.status.value, "deleted": [step.urn for step in result.changes]},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from rightsizing.cli.filters import parse_filters
 from rightsizing.cli.live import aws_clients, now_ms
 from rightsizing.cli.progress import progress_bar
 from rightsizing.cli.session import Session
@@ -26,22 +28,11 @@ from rightsizing.units import gib
 PARTIAL_DATA_EXIT_CODE = 8
 
 
-def parse_filters(texts: Sequence[str]) -> dict[str, str | None]:
-    """``key=value`` or ``key`` (any value). Raises ConfigError for an empty key."""
-    filters: dict[str, str | None] = {}
-    for text in texts:
-        key, separator, value = text.partition("=")
-        if not key:
-            raise ConfigError(f"--tag {text!r} must be KEY or KEY=VALUE")
-        filters[key] = value if separator else None
-    return filters
-
-
 def find_workloads(
     session: Session, tags: Sequence[str], *, include_untagged: bool
 ) -> tuple[Discovery, tuple[str, ...]]:
     """Workloads of AWS and of the Docker engine, and a sentence for each source not read."""
-    filters = parse_filters(tags)
+    filters = parse_filters(tags, "--tag")
     failures: list[str] = []
     parts: list[Discovery] = []
     clients = aws_clients(session)
@@ -132,6 +123,9 @@ def measure(
     it stopped and a second run reads nothing twice. Ctrl-C keeps what was read. Containers and
     hosts are read by `rightsize record`.
     """
+    for option, value in (("--capacity-cores", capacity_cores), ("--capacity-gib", capacity_gib)):
+        if value is not None and not 0 < value < math.inf:
+            raise ConfigError(f"{option} {value:g} must be above 0 and finite")
     if files:
         reports = _measure_files(session, files, prefix, capacity_cores, capacity_gib)
     else:
@@ -168,9 +162,12 @@ def _measure_files(
 def _measure_cloudwatch(
     session: Session, days: int | None, tags: Sequence[str], *, include_untagged: bool
 ) -> MeasureReport:
-    window = Window.last_days(days or session.settings.lookback_days, now_ms())
+    wanted = session.settings.lookback_days if days is None else days
+    window = Window.last_days(wanted, now_ms())
     clients = aws_clients(session)
-    found = discover_aws(clients, tag_filters=parse_filters(tags), name_untagged=include_untagged)
+    found = discover_aws(
+        clients, tag_filters=parse_filters(tags, "--tag"), name_untagged=include_untagged
+    )
     if not found.workloads:
         passed_over = f" ({len(found.skipped)} without a workload tag)" if found.skipped else ""
         raise ConfigError(

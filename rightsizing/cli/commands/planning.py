@@ -13,6 +13,7 @@ from rightsizing.model.stackconfig import StackSizing
 from rightsizing.plan.phases import require_phase_order
 from rightsizing.plan.slots import settle_rollout
 from rightsizing.report import jsonview, terminal
+from rightsizing.stack.lease import hold_lease
 from rightsizing.stack.quarantine import Quarantine
 
 PARTIAL_DATA_EXIT_CODE = 8
@@ -78,7 +79,9 @@ def _move(
 
 def _write(session: Session, current: StackSizing, release: Release, phase: int) -> None:
     rollout = settle_rollout(current, release, phase)
-    session.write_sizing(StackSizing(release, phase, rollout))
+    # While an apply asks or runs, the file stays what it was shown to be.
+    with hold_lease(session.stack.record_dir, "plan"):
+        session.write_sizing(StackSizing(release, phase, rollout))
     session.remark(
         f"{session.stack.config_path.name}: release {release.short_id}, phase {phase}; see it with "
         "`rightsize preview` or `pulumi preview`"

@@ -6,6 +6,7 @@ import time
 
 import click
 
+from rightsizing.cli.filters import parse_filters
 from rightsizing.cli.progress import progress_bar
 from rightsizing.cli.session import Session
 from rightsizing.measure.docker import DockerSource, connect
@@ -16,7 +17,6 @@ from rightsizing.measure.recorder import (
     Recorder,
 )
 from rightsizing.measure.sampling import SampleSource
-from rightsizing.model.base import NoData
 from rightsizing.report import jsonview, measurepage, terminal
 
 PARTIAL_DATA_EXIT_CODE = 8
@@ -48,6 +48,12 @@ PARTIAL_DATA_EXIT_CODE = 8
 @click.option(
     "--group", "groups", multiple=True, help="Host processes: WORKLOAD=REGULAR_EXPRESSION."
 )
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    help="Only containers with this label: KEY or KEY=VALUE, e.g. rightsizing:stack=dev.",
+)
 @click.pass_obj
 def record(
     session: Session,
@@ -56,6 +62,7 @@ def record(
     sample_s: float,
     seconds: float | None,
     groups: tuple[str, ...],
+    labels: tuple[str, ...],
 ) -> int:
     """Sample Docker containers or this host until Ctrl-C, into the store.
 
@@ -64,9 +71,9 @@ def record(
     """
     found: SampleSource
     if source == "docker":
-        if not isinstance(_embedded(session), NoData):
+        if session.in_project:  # a recorder also runs where there is no project
             session.use_local_cloud()
-        found = DockerSource(connect())
+        found = DockerSource(connect(), label_filters=parse_filters(labels, "--label"))
     else:
         found = HostSource([ProcessGroup.parse(text) for text in groups])
     end = None if seconds is None else time.monotonic() + seconds
@@ -77,8 +84,3 @@ def record(
         )
     session.show(terminal.renderable(measurepage.measure_page([report])), jsonview.plain(report))
     return 0 if report.complete else PARTIAL_DATA_EXIT_CODE
-
-
-def _embedded(session: Session) -> bool | NoData:
-    """Whether the stack is embedded; a recorder also runs where there is no project."""
-    return session.declaration.embedded if session.in_project else NoData("not in a project")
