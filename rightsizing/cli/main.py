@@ -132,6 +132,11 @@ def _sentence(error: BaseException) -> tuple[str, int]:
             return error.format_message(), error.exit_code
         case RightsizingError():
             return str(error), error.exit_code
+        case OSError():
+            # A full disk or a folder without permission, where no adapter could say more.
+            where = f"{error.filename}: " if error.filename else ""
+            said = error.strerror or str(error)
+            return f"{where}{said}; make room or change the permissions, then run it again", 1
         case _:
             name = type(error).__name__
             return f"internal error ({name}: {error}); run again with --debug", INTERNAL_ERROR

@@ -17,6 +17,7 @@ from rightsizing.model.size import ContainerSize, FleetSize, ServiceSize
 from rightsizing.model.stackconfig import parse_model
 from rightsizing.model.update import Json
 from rightsizing.model.workload import (
+    WORKLOAD_KEY_PATTERN,
     WORKLOAD_TAG,
     Architecture,
     Slos,

@@ -9,7 +9,7 @@ from rightsizing.cli.live import facts_reader
 from rightsizing.cli.progress import step_lines
 from rightsizing.cli.session import Session
 from rightsizing.cli.stackview import money_of, sizing_before, way_back
-from rightsizing.errors import ConfigError
+from rightsizing.errors import ConfigError, FactsMismatch, RightsizingError, UpdateFailed
 from rightsizing.model.stackconfig import StackSizing
 from rightsizing.model.update import Json
 from rightsizing.plan.slots import retire_old_slots
@@ -64,11 +64,18 @@ def retire(session: Session, yes: bool) -> int:
     if retired == sizing.rollout:
         session.remark("nothing to retire: every slot serves traffic")
         return 0
+    if sizing_before(session) != sizing:
+        raise ConfigError(
+            f"{session.stack.config_path.name} holds sizes that are not applied, and the old slot "
+            "may serve until they are; run `rightsize apply` first"
+        )
     before = session.stack_file
     session.write_sizing(StackSizing(sizing.release, sizing.phase, retired))
     try:
         return _apply(session, yes=yes)
-    except click.Abort:
+    except (UpdateFailed, FactsMismatch):
+        raise  # the update ran: `rightsize apply` goes on
+    except (click.Abort, KeyboardInterrupt, RightsizingError):
         session.stack_file = before.restored()
         raise
 
