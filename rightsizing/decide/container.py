@@ -7,8 +7,7 @@ rounding costs less than the margins, coarse enough that people recognise the fi
 
 from __future__ import annotations
 
-from decimal import Decimal
-
+from rightsizing.decide.cost import container_cost
 from rightsizing.decide.demand import Demand
 from rightsizing.decide.guards import Guards
 from rightsizing.decide.limits import Move, Settled, Steps, settle
@@ -132,19 +131,3 @@ def _reasons(cpu: Settled, memory: Settled, guards: Guards) -> tuple[ReasonCode,
 def _binding(demand: Demand) -> str:
     says = [need.says for need in (demand.cpu, demand.memory) if not isinstance(need, NoData)]
     return ", ".join(says) or "nothing was measured"
-
-
-def container_cost(
-    kind: WorkloadKind, size: ContainerSize, rates: Rates | NoData
-) -> MonthlyCost | NoData:
-    """A month of these limits at the owner's rates; unknown without rates."""
-    if isinstance(rates, NoData):
-        return rates
-    memory_gib = Decimal(size.memory_mib) / MIB_PER_GIB
-    cores = Decimal(size.cpu_millicores) / MILLICORES_PER_CORE
-    note = "" if kind is WorkloadKind.HOST else "; saved only once the host shrinks by as much"
-    return MonthlyCost(
-        cores * rates.usd_per_core_month + memory_gib * rates.usd_per_gib_month,
-        f"{rates.source}: ${rates.usd_per_core_month:.2f} a core and "
-        f"${rates.usd_per_gib_month:.2f} a GiB a month{note}",
-    )

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from rightsizing.catalog.catalog import Catalog
 from rightsizing.decide.candidates import Requirement, Shortfall, shortfalls
+from rightsizing.decide.cost import fleet_cost
 from rightsizing.decide.demand import Demand
 from rightsizing.decide.excuses import tell_excuses
 from rightsizing.decide.guards import Guards
@@ -18,7 +19,7 @@ from rightsizing.decide.market import Market, Pick
 from rightsizing.decide.outcome import Bounds, Capacity, Outcome
 from rightsizing.decide.policy import Scope, SizingPolicy
 from rightsizing.model.base import NoData
-from rightsizing.model.price import MonthlyCost, Price, monthly_cost
+from rightsizing.model.price import Price
 from rightsizing.model.recommendation import Decision, ReasonCode
 from rightsizing.model.shape import InstanceShape
 from rightsizing.model.size import ContainerSize, FleetSize
@@ -83,16 +84,6 @@ def decide_fleet(
         cost_after=fleet_cost(market.prices[target.instance_type], current),
         missing_evidence=(*guards.missing_evidence, *_uncompared(demand)),
         excuses=tell_excuses(pick.rejected, market.cost(target.instance_type)),
-    )
-
-
-def fleet_cost(price: Price | NoData, size: FleetSize) -> MonthlyCost | NoData:
-    """A month of the fleet's smallest size: what is paid in any case."""
-    if size.min_instances == 0:
-        return monthly_cost(price, 1, "1 instance (the minimum is 0)")
-    plural = "s" if size.min_instances > 1 else ""
-    return monthly_cost(
-        price, size.min_instances, f"{size.min_instances} instance{plural} (minimum)"
     )
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rightsizing.catalog.catalog import Catalog
-from rightsizing.decide.container import container_cost, decide_container
+from rightsizing.decide.container import decide_container
+from rightsizing.decide.cost import container_cost, fleet_cost, service_cost
 from rightsizing.decide.demand import demand_of
 from rightsizing.decide.guards import credits_ran_out, guards_of
-from rightsizing.decide.instance import decide_fleet, fleet_cost
+from rightsizing.decide.instance import decide_fleet
 from rightsizing.decide.outcome import Outcome, recommendation_of
 from rightsizing.decide.policy import Scope, SizingPolicy
-from rightsizing.decide.service import decide_service, service_cost
+from rightsizing.decide.service import decide_service
 from rightsizing.errors import ConfigError
 from rightsizing.model.base import NoData
 from rightsizing.model.price import MonthlyCost, Rates

@@ -12,20 +12,20 @@ from decimal import Decimal
 from rightsizing.catalog.catalog import Catalog
 from rightsizing.catalog.fargate import FARGATE_SIZES
 from rightsizing.decide.choice import Option, cheapest, choose
+from rightsizing.decide.cost import service_cost
 from rightsizing.decide.demand import Demand, Need
 from rightsizing.decide.excuses import Rejected, tell_excuses
 from rightsizing.decide.guards import Guards
 from rightsizing.decide.outcome import Bounds, Capacity, Outcome
 from rightsizing.decide.policy import SizingPolicy
 from rightsizing.model.base import NoData
-from rightsizing.model.price import MonthlyCost, Rates
+from rightsizing.model.price import Rates
 from rightsizing.model.recommendation import Decision, Excuse, ExcuseCode, ReasonCode
 from rightsizing.model.size import ServiceSize
 from rightsizing.model.workload import Workload
 from rightsizing.units import (
     BYTES_PER_MIB,
     CPU_UNITS_PER_VCPU,
-    HOURS_PER_MONTH,
     MIB_PER_GIB,
 )
 
@@ -89,17 +89,6 @@ def decide_service(
         cost_after=service_cost(target, rates),
         missing_evidence=guards.missing_evidence,
         excuses=_excuses(target, guarded, rates),
-    )
-
-
-def service_cost(size: ServiceSize, rates: Rates | NoData) -> MonthlyCost | NoData:
-    """A month of the smallest number of tasks: what is paid in any case."""
-    if isinstance(rates, NoData):
-        return rates
-    tasks = max(size.min_tasks, 1)
-    count = f"{tasks} task{'s' if tasks > 1 else ''} (minimum)"
-    return MonthlyCost(
-        _weight(size, rates) * tasks, f"{rates.source}, {HOURS_PER_MONTH} h, {count}"
     )
 
 

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from rightsizing.decide.container import container_cost
-from rightsizing.decide.instance import fleet_cost
-from rightsizing.decide.service import service_cost
+from rightsizing.decide.cost import container_cost, fleet_cost, service_cost
 from rightsizing.errors import CatalogError
 from rightsizing.model.base import NoData
 from rightsizing.model.price import MonthlyCost, Price, Rates
