@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pulumi
 
+from infra.components.naming import LOAD_BALANCER_PREFIX, resource_stem
 from infra.images import require_images
 from rightsizing.errors import ConfigError
 from rightsizing.model.declaration import (
@@ -57,6 +58,7 @@ def load_config(project_dir: Path | None = None) -> StackConfig:
     project = pulumi.get_project()
     declaration = parse_declaration(_declared_values(pulumi.Config(NAMESPACE)))
     refuse_embedded_production(stack, declaration)
+    require_distinct_names(declaration)
     sizing = stack_sizing()
     require_images(declaration, sizing)
     root = project_dir if project_dir is not None else find_project_dir(Path.cwd())
@@ -72,6 +74,27 @@ def refuse_embedded_production(stack: str, declaration: StackDeclaration) -> Non
             f"set it to false, or give a stack for experiments a name that does not start with "
             f"{PRODUCTION_PREFIX!r}"
         )
+
+
+def require_distinct_names(declaration: StackDeclaration) -> None:
+    """Raise ConfigError when two workload keys would make resources of the same name.
+
+    The engine would notice too, but only after it has made some of them.
+    """
+    for kind, keys, prefixes in (
+        ("fleets", declaration.fleets, ("", LOAD_BALANCER_PREFIX)),
+        ("services", declaration.services, ("",)),
+        ("containers", declaration.containers, ("",)),
+    ):
+        owners: dict[str, str] = {}
+        for key in keys:
+            for prefix in prefixes:
+                name = f"{prefix}{resource_stem(key)}"
+                if owners.setdefault(name, key) != key:
+                    raise ConfigError(
+                        f"{NAMESPACE}:{kind} {owners[name]!r} and {key!r} would both make a "
+                        f"resource named {name!r}; rename one of them"
+                    )
 
 
 def refuse_quarantined(sizing: StackSizing, quarantine_file: Path) -> None:

@@ -20,7 +20,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.components.fleet_slot import FleetSlot, FleetSlotArgs
-from infra.components.naming import resource_stem
+from infra.components.naming import LOAD_BALANCER_PREFIX, resource_stem
 from infra.components.network import EVERYWHERE
 from infra.components.observability import FleetObservability, FleetObservabilityArgs
 from infra.tags import workload_tags
@@ -102,7 +102,7 @@ class Fleet(pulumi.ComponentResource):
             )
         ]
         balancer = aws.ec2.SecurityGroup(
-            f"lb-{self._stem}",
+            f"{LOAD_BALANCER_PREFIX}{self._stem}",
             description=f"Clients to the load balancer of {self._workload}",
             vpc_id=args.vpc_id,
             ingress=[
@@ -136,9 +136,8 @@ class Fleet(pulumi.ComponentResource):
         return balancer, instances
 
     def _make_load_balancer(self, group: aws.ec2.SecurityGroup) -> aws.lb.LoadBalancer:
-        # "lb-" because a load balancer's name must not begin with "internal-".
         return aws.lb.LoadBalancer(
-            f"lb-{self._stem}",
+            f"{LOAD_BALANCER_PREFIX}{self._stem}",
             load_balancer_type="application",
             internal=self._args.internal,
             security_groups=[group.id],

@@ -12,7 +12,9 @@ import re
 
 MAX_ELB_NAME = 32  # letters, digits and hyphens: Elastic Load Balancing, CreateTargetGroup
 AUTONAME_SUFFIX = 8  # Pulumi appends "-" and seven hex digits
-_AFFIX = 3  # the longest one added here: "lb-"
+# Because a load balancer's name must not begin with "internal-".
+LOAD_BALANCER_PREFIX = "lb-"
+_AFFIX = len(LOAD_BALANCER_PREFIX)  # the longest one that is added to a stem
 MAX_STEM = MAX_ELB_NAME - AUTONAME_SUFFIX - _AFFIX
 _DIGEST = 5  # "-" and four hex digits, so that shortened or cleaned keys stay distinct
 

@@ -11,7 +11,7 @@ from rightsizing.cli.live import now_ms
 from rightsizing.cli.session import Session
 from rightsizing.decide.policy import Scope, SizingPolicy
 from rightsizing.decide.recommend import recommend
-from rightsizing.errors import ConfigError
+from rightsizing.errors import CatalogError, ConfigError
 from rightsizing.model.base import NoData
 from rightsizing.model.profile import Profile
 from rightsizing.model.recommendation import Recommendation
@@ -104,7 +104,7 @@ def decide(
             found.append(
                 recommend(workload, profile, session.catalog, policy, scope=scope, rates=rates)
             )
-        except ConfigError as error:
+        except (CatalogError, ConfigError) as error:
             failures.append(str(error))
     return Decided(tuple(found), tuple(failures))
 
@@ -125,5 +125,6 @@ def make_plan(session: Session, current: StackSizing | None = None) -> tuple[Pla
         phase2.recommendations,
         assumptions_of(session.settings),
         quarantined=Quarantine(session.stack.record_dir).entries(),
+        minimum_saving_ratio=policy_of(session.settings).minimum_saving_ratio,
     )
     return plan, phase1

@@ -62,6 +62,7 @@ def money_of(session: Session, before: StackSizing | None, after: StackSizing) -
     declaration = session.declaration
     rates = WorkloadRates(
         service=session.catalog.fargate_rates(declaration.region, Architecture.X86_64),
+        service_arm64=session.catalog.fargate_rates(declaration.region, Architecture.ARM64),
         container=session.rates,
     )
     workloads = declaration.workloads()

@@ -90,11 +90,17 @@ def cpu_need(cpu: CpuProfile, policy: SizingPolicy) -> Need:
 
 
 def memory_need(memory: MemoryProfile, policy: SizingPolicy) -> Need:
-    """Memory: ``peak x (1 + margin)``, bytes; after a kill at least 1.2 x the limit it broke."""
+    """Memory: ``peak x (1 + margin)``, bytes; after a kill at least 1.2 x the limit it broke.
+
+    A kill that a larger limit has answered asks for no more, but still forbids going back below.
+    """
     peak, margin = memory.peak_bytes, policy.memory_margin_ratio
     target = peak * (1 + margin)
     tolerated = peak * (1 + margin / 2)
     says = f"memory peak {_gib(peak)}"
+    broken = memory.oom_limit_bytes
+    if broken is not None:
+        target = max(target, broken * OOM_BUMP_RATIO)
     if memory.oom_kills:
         target = max(target, memory.capacity_bytes * OOM_BUMP_RATIO)
         tolerated = target

@@ -6,12 +6,15 @@ smaller size. They do not forbid a larger one.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from rightsizing.decide.policy import SizingPolicy
 from rightsizing.model.base import NoData
 from rightsizing.model.profile import CpuProfile, Grade, MemoryProfile, Profile
 from rightsizing.model.recommendation import ReasonCode
+from rightsizing.profile.evidence import DAY_COVERAGE
+from rightsizing.units import SECONDS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +49,39 @@ def guards_of(profile: Profile, policy: SizingPolicy) -> Guards:
     if isinstance(profile.cpu, NoData):
         cpu.append(ReasonCode.NO_MEASUREMENTS)
         missing.append(f"{profile.cpu.reason}; CPU of each interval would allow fewer cores")
-    elif profile.cpu.averages_only:
-        missing.append("the CPU peak within each interval (CloudWatch statistic Maximum)")
+    else:
+        days = _days_of(len(profile.cpu.daily_max_cores), profile.cpu.samples, profile)
+        if days < policy.minimum_days:
+            cpu.append(ReasonCode.EVIDENCE_TOO_WEAK)
+            missing.append(f"CPU of {policy.minimum_days} days ({days} are there)")
+        if profile.cpu.averages_only:
+            missing.append("the CPU peak within each interval (CloudWatch statistic Maximum)")
     if isinstance(profile.memory, NoData):
         memory.append(ReasonCode.MEMORY_UNMEASURED)
         missing.append(
             f"{profile.memory.reason}; memory in use (on EC2 by the CloudWatch agent) would allow "
             f"less memory"
         )
-    return Guards(tuple(both), tuple(cpu), tuple(memory), tuple(missing))
+    else:
+        days = _days_of(len(profile.memory.daily_max_bytes), profile.memory.samples, profile)
+        if days < policy.minimum_days:
+            memory.append(ReasonCode.EVIDENCE_TOO_WEAK)
+            missing.append(f"memory of {policy.minimum_days} days ({days} are there)")
+    return Guards(
+        tuple(both),
+        tuple(dict.fromkeys(cpu)),
+        tuple(dict.fromkeys(memory)),
+        tuple(missing),
+    )
+
+
+def _days_of(touched: int, samples: int, profile: Profile) -> int:
+    """How many days one resource may count for: a profile's days are those of CPU or memory.
+
+    An agent installed yesterday has measured memory on one day of the fourteen.
+    """
+    whole = samples * profile.evidence.interval_s / (SECONDS_PER_DAY * DAY_COVERAGE)
+    return min(touched, math.floor(whole))
 
 
 def _censored(profile: Profile, policy: SizingPolicy) -> str | None:

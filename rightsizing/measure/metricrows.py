@@ -2,6 +2,7 @@
 
 A percentage becomes an amount by the resource's capacity; where that is unknown the percentage is
 left out, and said so. A value that cannot be a measurement (negative, not finite) is left out too.
+A load balancer reports errors only where there are some: requests without a count of them had none.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class MetricRows:
                     self._value(metric, answer.points.get(time), capacity, instances.get(time))
                     for time in times
                 ]
+        columns |= _no_errors(columns, answers)
         nothing = [None] * len(times)
         arrays = [pa.array(columns.get(field.name, nothing), field.type) for field in _COLUMNS]
         return pa.table(arrays, names=[field.name for field in _COLUMNS])
@@ -73,6 +75,17 @@ class MetricRows:
             self.skipped.add(f"{metric} without the number of instances in service", 1)
             return None
         return metric.conversion.apply(value, capacity, instances or math.nan)
+
+
+def _no_errors(
+    columns: Mapping[str, Sequence[object]], answers: Mapping[Metric, Answer]
+) -> dict[str, list[object]]:
+    """The errors column with 0 where requests were counted and CloudWatch has told all it knows."""
+    asked = [answer for metric, answer in answers.items() if metric.column == "errors"]
+    if not asked or asked[0].problem:
+        return {}
+    pairs = zip(columns["errors"], columns["requests"], strict=True)
+    return {"errors": [0.0 if error is None and count else error for error, count in pairs]}
 
 
 def _capacity(resource: MeasuredResource, metric: Metric) -> float | None:

@@ -63,6 +63,7 @@ class MemoryProfile:
     daily_max_bytes: tuple[float, ...]
     near_limit_ratio: float  # share of intervals at 95 % of capacity and more
     oom_kills: int  # under the capacity in force; kills under a smaller limit were answered by it
+    oom_limit_bytes: float | None = None  # largest limit that broke; None: none, or none known
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,10 +77,13 @@ def build_plan(
     assumptions: PlanAssumptions,
     *,
     quarantined: Iterable[QuarantineEntry] = (),
+    minimum_saving_ratio: float = 0.0,
 ) -> Plan:
     """Lay the recommendations over the workloads as phases 1 and 2; phases 3 and 4 have no sizes.
 
-    A workload whose ``phase`` is later than its recommendation's joins at its own phase.
+    A workload whose ``phase`` is later than its recommendation's joins at its own phase. Each
+    recommendation was weighed against today's size; ``minimum_saving_ratio`` weighs a step of
+    phase 2 against what phase 1 reached, as planning anew from there would.
 
     Raises ConfigError for a recommendation about an unknown workload, given twice, or made for
     another size than the workload has; PlanRejected when the result was rolled back before and its
@@ -103,7 +106,7 @@ def build_plan(
             position = positions[key]
             if recommendation is None or recommendation.target == position.size:
                 continue
-            reason = _nothing_gained(recommendation, position)
+            reason = _nothing_gained(recommendation, position, minimum_saving_ratio)
             if reason is not None:
                 dropped.append(DroppedChange(key, number, reason))
                 continue
@@ -196,7 +199,9 @@ def _asks(item: Recommendation | None) -> bool:
     return item is not None and item.decision in (Decision.DOWNSIZE, Decision.UPSIZE)
 
 
-def _nothing_gained(item: Recommendation, position: _Position) -> str | None:
+def _nothing_gained(
+    item: Recommendation, position: _Position, minimum_saving_ratio: float
+) -> str | None:
     if position.size == item.current:
         return None  # the recommendation itself weighed this step
     gain = _difference(position.cost, _amount(item.cost_after))
@@ -204,6 +209,10 @@ def _nothing_gained(item: Recommendation, position: _Position) -> str | None:
         return f"no saving over {position.size} can be shown: {gain.reason}"
     if gain <= 0:
         return f"{item.target} costs no less than {position.size}"
+    if isinstance(position.cost, Decimal) and gain < position.cost * Decimal(
+        str(minimum_saving_ratio)
+    ):
+        return f"{item.target} saves only {gain / position.cost:.1%} over {position.size}"
     return None
 
 

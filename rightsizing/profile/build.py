@@ -240,6 +240,10 @@ def _memory(
                 if row["capacity_memory"] is None or row["capacity_memory"] >= capacity
             )
         ),
+        oom_limit_bytes=max(
+            (row["capacity_memory"] for row in kills if row["capacity_memory"] is not None),
+            default=None,
+        ),
     )
 
 

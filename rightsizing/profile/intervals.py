@@ -85,7 +85,7 @@ def daily_table(intervals: ir.Table) -> ir.Table:
         cpu_peak_samples=_.cpu_is_peak.sum(),
         cpu_mean_sum=_.cpu_mean.sum(),
         cpu_max=_.cpu.max(),
-        capacity_cores=_.capacity_cores.max(),
+        capacity_cores=_last(_.capacity_cores),
         at_limit=_.at_limit.sum(),
         throttled_sum=_.throttled.sum(),
         throttled_samples=_.throttled.count(),
@@ -94,7 +94,7 @@ def daily_table(intervals: ir.Table) -> ir.Table:
         memory_samples=_.memory.count(),
         memory_mean_sum=_.memory_mean.sum(),
         memory_max=_.memory.max(),
-        capacity_memory=_.capacity_memory.max(),
+        capacity_memory=_last(_.capacity_memory),
         near_limit=_.near_limit.sum(),
         instances_sum=_.instances.sum(),
         instances_samples=_.instances.count(),
@@ -126,6 +126,11 @@ def interval_counts(intervals: ir.Table) -> ir.Table:
     """(workload, interval_s, count) of intervals that measured CPU or memory."""
     usable = intervals.filter(_.cpu.notnull() | _.memory.notnull())
     return usable.group_by("workload", "interval_s").aggregate(count=_.count())
+
+
+def _last(column: ir.NumericColumn) -> ir.NumericScalar:
+    # What was in force at the day's end: a limit lowered at noon is the limit from then on.
+    return column.argmax(_.timestamp_ms, where=column.notnull())
 
 
 def _positive(column: ir.NumericValue) -> ir.NumericValue:

@@ -20,7 +20,7 @@ from rightsizing.model.rollout import FleetRollout, Slot, SlotState
 from rightsizing.model.size import FleetSize, ServiceSize, Size
 from rightsizing.model.stackconfig import StackSizing
 from rightsizing.model.update import Step
-from rightsizing.model.workload import Workload
+from rightsizing.model.workload import Architecture, Workload
 
 # The resource whose size the money of a workload or slot belongs to; others carry none.
 _PRICED_TYPES = frozenset(
@@ -48,6 +48,7 @@ class WorkloadRates:
     """Rates a month for capacity without an instance price; NoData where none is known."""
 
     service: Rates | NoData = NO_SERVICE_RATES
+    service_arm64: Rates | NoData = NO_SERVICE_RATES
     container: Rates | NoData = NO_CONTAINER_RATES
 
 
@@ -149,7 +150,8 @@ def size_cost(
             return NoData(str(error))
         return fleet_cost(price, size)
     if isinstance(size, ServiceSize):
-        return service_cost(size, rates.service)
+        arm = workload.architectures[0] is Architecture.ARM64
+        return service_cost(size, rates.service_arm64 if arm else rates.service)
     return container_cost(workload.kind, size, rates.container)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rightsizing.errors import ConfigError
 from rightsizing.model.base import NoData
 from rightsizing.model.quarantine import QuarantineEntry
 from rightsizing.model.release import Release
+from rightsizing.model.size import FleetSize
 from rightsizing.model.stackconfig import StackSizing
 from rightsizing.model.update import HistoryEntry
 from rightsizing.rollout.departure import NEWER_THAN_ALL, find_departure
@@ -17,9 +18,11 @@ from rightsizing.stack.applied import (
     AppliedUpdate,
     SizingId,
     applied_updates,
+    live_size,
     live_sizes,
     sizing_id,
 )
+from rightsizing.stack.comparison import expected_slots
 from rightsizing.stack.configfile import StackFile
 from rightsizing.stack.intent import Intent, Operation
 from rightsizing.stack.ledger import LedgerReading
@@ -88,6 +91,8 @@ def find_route(
         )
     target = choose_target(departure, updates, reading, quarantined, to=to)
     sizing, more = _restored_sizing(target, file)
+    if departure.sizing_id is not None:
+        sizing = _without_lost_slots(sizing, departure.sizing, file)
     return Route(
         leaving=departure.sizing,
         leaving_id=departure.sizing_id,
@@ -144,6 +149,28 @@ def _killed(pending: tuple[str, ...], reading: LedgerReading, *, broken_lock: bo
     if broken_lock:
         return "a killed update had left its lock"
     return None
+
+
+def _without_lost_slots(target: StackSizing, leaving: StackSizing, file: StackFile) -> StackSizing:
+    """The target without idle slots that hold something else, or nothing, by now.
+
+    Filling one again would start instances that serve nobody, and the weight would wait for them.
+    """
+    try:
+        declared = file.declaration().fleets
+    except ConfigError:
+        return target
+    fleets = dict(target.rollout.fleets)
+    for workload in fleets.keys() & declared.keys():
+        rollout = fleets[workload]
+        size = live_size(leaving, workload, declared[workload].size)
+        if not isinstance(size, FleetSize):
+            continue
+        slot = rollout.live.other
+        idle, held = rollout.slot(slot), expected_slots(leaving, workload, size).slot(slot)
+        if idle is not None and idle.weight == 0 and (held is None or held.size != idle.size):
+            fleets[workload] = rollout.model_copy(update={slot.value: None})
+    return replace(target, rollout=target.rollout.model_copy(update={"fleets": fleets}))
 
 
 def _restored_sizing(target: Target, file: StackFile) -> tuple[StackSizing, tuple[str, ...]]:

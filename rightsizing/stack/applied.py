@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from rightsizing.errors import ConfigError
@@ -32,6 +33,7 @@ from rightsizing.model.workload import Workload
 
 _Parsed = TypeVar("_Parsed")
 _TEXT_KEYS = (f"{NAMESPACE}:region", f"{NAMESPACE}:owner")  # plain strings, never JSON
+_Sizes = tuple["SizingId", dict[str, Size]]
 DECLARED = "declared"  # the name of sizing without a release: every size is the declared one
 
 
@@ -98,6 +100,34 @@ def applied_updates(history: Sequence[HistoryEntry]) -> tuple[AppliedUpdate, ...
     """Updates (no refreshes, no destroys) with what they applied, newest first."""
     updates = [entry for entry in history if entry.kind is UpdateKind.UPDATE]
     return tuple(applied_update(entry) for entry in sorted(updates, key=_age))
+
+
+def in_force_since(updates: Sequence[AppliedUpdate]) -> datetime | None:
+    """When the sizes that apply now were first in force; None when no update succeeded.
+
+    Later updates that changed no size (tags, an image, a retired slot) do not count.
+    """
+    since: datetime | None = None
+    sizes: _Sizes | NoData | None = None
+    for update in updates:  # newest first
+        if since is None and not update.succeeded:
+            continue
+        found = _sizes(update)
+        if since is None:
+            since, sizes = update.entry.end, found
+        elif isinstance(found, NoData) or found != sizes:
+            break
+        elif update.succeeded:
+            since = update.entry.end
+    return since
+
+
+def _sizes(update: AppliedUpdate) -> _Sizes | NoData:
+    if isinstance(update.sizing, NoData):
+        return update.sizing
+    if isinstance(update.declaration, NoData):
+        return update.declaration
+    return sizing_id(update.sizing), live_sizes(update.sizing, update.declaration.workloads())
 
 
 def newest_sequence(history: Sequence[HistoryEntry]) -> int:

@@ -39,6 +39,7 @@ from rightsizing.stack.record import (
     difference_sentences,
 )
 from rightsizing.stack.settling import SETTLE_SECONDS, Say, settled_facts
+from rightsizing.stack.takeover import takeover_notes
 
 _SHOWN_DIFFERENCES = 3  # in an error's sentence; the result holds them all
 
@@ -165,6 +166,8 @@ class _Apply:
         notes = (*self._interruption(), *ledger.read().damaged)
         refresh = self.refresh or bool(notes)
         preview = self.driver.preview(self.stack, refresh=refresh)
+        if sizing.rollout.fleets and history:
+            notes = (*notes, *takeover_notes(self.read(workloads), sizing))
         plan = ApplyPlan(sizing, preview, inverse_diff(preview), notes)
         if not confirm(plan):
             return ApplyResult(plan)
@@ -256,7 +259,9 @@ class _Apply:
             ledger.append(entry, sizing, outcome, at=self.clock.now())
             if entry is not None:  # else only the intent tells what was being applied
                 self.intents.clear()
-            raise
+            raise UpdateFailed(
+                f"{error}; `rightsize apply` goes on from there, `rightsize rollback` goes back"
+            ) from error
         except StackError:
             self.intents.clear()  # locked, missing or another driver's: nothing was started
             raise

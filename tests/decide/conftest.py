@@ -58,10 +58,10 @@ def memory_profile(peak_gib: float, capacity_gib: float, **changes: object) -> M
     profile = MemoryProfile(
         capacity_bytes=capacity,
         histogram=(),
-        samples=100,
+        samples=14 * SAMPLES_A_DAY,
         mean_bytes=peak,
         peak_bytes=peak,
-        daily_max_bytes=(peak,),
+        daily_max_bytes=(peak,) * 14,
         near_limit_ratio=float(peak >= 0.95 * capacity),
         oom_kills=0,
     )

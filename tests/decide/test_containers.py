@@ -192,3 +192,31 @@ def test_a_size_nobody_knows_is_an_error(make_profile, make_cpu, steady, decide)
         decide(workload, make_profile(cpu=make_cpu(steady(1.0), 4.0)))
     with pytest.raises(ConfigError, match="vm declares no size"):
         decide(workload, NoData("nothing"))
+
+
+def test_an_answered_kill_forbids_going_back(make_profile, make_memory, decide) -> None:
+    """Killed under 1,000 MiB, raised to 1,216: the peak of 900 would allow 1,088, the kill not."""
+    mib = 1 / 1024
+    memory = make_memory(900 * mib, 1216 * mib, oom_limit_bytes=1000 * 2**20)
+    found = decide(container(1000, 1216), make_profile(memory=memory))
+    assert found.target.memory_mib == 1216
+    without = make_profile(memory=make_memory(900 * mib, 1216 * mib))
+    assert decide(container(1000, 1216), without).target.memory_mib == 1088
+
+
+@pytest.mark.parametrize(
+    ("days", "samples", "memory_mib"),
+    [(1, 288, 4096), (14, 14, 4096), (6, 6 * 288, 4096), (7, 7 * 144, 1216)],
+)
+def test_memory_of_few_days_reduces_nothing(
+    make_profile, make_cpu, make_memory, steady, decide, days, samples, memory_mib
+) -> None:
+    """CPU of 14 days vouches for no memory: an agent of yesterday, or a sample a day, is too few.
+
+    Seven days at half of their 288 samples are enough: 1 GiB x 1.15 is 1,216 MiB in steps of 64.
+    """
+    memory = make_memory(1, 4, daily_max_bytes=(2**30,) * days, samples=samples)
+    profile = make_profile(cpu=make_cpu(steady(1.0), 4.0), memory=memory)
+    found = decide(container(4000, 4096), profile)
+    assert found.target == ContainerSize(cpu_millicores=1250, memory_mib=memory_mib)
+    assert (ReasonCode.EVIDENCE_TOO_WEAK in found.reasons) == (memory_mib == 4096)

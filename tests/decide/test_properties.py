@@ -45,10 +45,11 @@ def profile_of(make_profile, make_cpu, make_memory):
 
     def make(peak, of_peak, memory_gib, rates=None, capacity=48.0):
         pattern = [peak * share for share in of_peak]
-        values = (pattern * (700 // len(pattern) + 1))[:700]
-        cpu = make_cpu(values, capacity)
+        values = (pattern * (700 // len(pattern) + 1))[:700]  # 14 days of 50 intervals
+        cpu = make_cpu(values, capacity, daily_max_cores=(max(values),) * 14)
         memory = None if memory_gib is None else make_memory(memory_gib, 256.0)
-        return make_profile(cpu=cpu, memory=memory, rates=rates)
+        profile = make_profile(cpu=cpu, memory=memory, rates=rates)
+        return replace(profile, evidence=replace(profile.evidence, interval_s=86_400 // 50))
 
     return make
 

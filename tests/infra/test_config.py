@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from infra.config import find_project_dir
-from rightsizing.model.declaration import DECLARATION_KEYS, StackDeclaration
+from infra.config import find_project_dir, require_distinct_names
+from rightsizing.errors import ConfigError
+from rightsizing.model.declaration import DECLARATION_KEYS, StackDeclaration, parse_declaration
 from rightsizing.model.release import Release
 from rightsizing.model.size import FleetSize
 from rightsizing.model.update import SIZING_KEYS
@@ -235,3 +236,25 @@ def test_stack_files_disable_default_providers(stack: str, request: pytest.Fixtu
     values = request.getfixturevalue(f"{stack}_values")
     assert values["pulumi:disable-default-providers"] == ["*"]
     assert values["rightsizing:embedded"] is (stack == "dev")
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "name"),
+    [
+        ("fleets", ("web", "lb-web"), "lb-web"),  # the balancer of one, the group of the other
+        ("containers", ("team/news.api", "team-news-api-e7f6"), "team-news-api-e7f6"),
+    ],
+)
+def test_keys_that_share_a_resource_name_are_refused(
+    dev_values: dict[str, Any], kind: str, keys: tuple[str, str], name: str
+) -> None:
+    """Before anything is made, naming both keys."""
+    some = next(iter(dev_values[f"rightsizing:{kind}"].values()))
+    declaration = parse_declaration({f"rightsizing:{kind}": dict.fromkeys(keys, some)})
+    with pytest.raises(ConfigError, match=f"both make a resource named '{name}'"):
+        require_distinct_names(declaration)
+
+
+def test_the_same_key_in_two_kinds_of_name_is_fine(dev_values: dict[str, Any]) -> None:
+    """The declared stack itself has no such names."""
+    require_distinct_names(parse_declaration(dev_values))

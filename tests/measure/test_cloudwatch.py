@@ -412,3 +412,16 @@ def test_the_requests_are_what_cloudwatch_understands(aws_credentials, store, co
     assert report.complete
     assert row["cpu_cores_mean"] == pytest.approx(1.2)  # 60 / 2 = 30 % of 4
     assert row["cpu_cores_max"] == 2.0  # 50 % of 4
+
+
+def test_requests_without_a_count_of_errors_had_none(store, content):
+    """A load balancer publishes errors only where there are some; no requests stay unknown."""
+
+    def answer(name: str, statistic: str, time_ms: int) -> float | None:
+        if name == "HTTPCode_Target_5XX_Count" or (name == "RequestCount" and time_ms > START_MS):
+            return None
+        return constant(name, statistic, time_ms)
+
+    measure_cloudwatch(FakeCloudWatch(answer), [workload("web", FLEET)], store, hours(2 / 12))
+    rows = sorted(content(store), key=lambda row: row["timestamp_ms"])
+    assert [(row["requests"], row["errors"]) for row in rows] == [(900.0, 0.0), (None, None)]

@@ -239,3 +239,12 @@ def test_success_criteria_are_the_workloads_own(workload, recommendation) -> Non
     plan = build_plan([item], [recommendation(target=FEWER)], [], PLAIN)
     key, criterion = plan.phases[0].success_criteria[0]
     assert (key, criterion.sentence) == ("web", "CPU, 24-hour average: 60-80 %")
+
+
+def test_phase_two_must_be_worth_it_from_where_phase_one_ends(workload, recommendation) -> None:
+    """Another family for 1 of 70 dollars is below 5 %, though it saves half of today's 140."""
+    items = [recommendation(target=FEWER, after="70")], [recommendation(target=OTHER, after="69")]
+    plan = build_plan([workload()], *items, PLAIN, minimum_saving_ratio=0.05)
+    assert plan.release.phases == {"1": {"web": FEWER}}
+    assert "saves only 1.4% over m5.large" in plan.dropped[0].reason
+    assert build_plan([workload()], *items, PLAIN).release.last_phase() == 2

@@ -284,3 +284,30 @@ def test_throttling_and_credits(rows, table) -> None:
     cpu = build_profiles(table(given))["web"].cpu
     assert cpu.throttled_ratio == pytest.approx(0.1)
     assert cpu.credit_exhausted_ratio == 0.5
+
+
+def test_a_broken_limit_is_remembered_after_it_was_raised(rows, table) -> None:
+    """Killed under 1 GiB, which then became 2: answered, but 1 GiB is known to be too little."""
+    given = rows(
+        memory_bytes_max=[0.9 * GIB] * 4,
+        capacity_memory_bytes=[1.0 * GIB] * 2 + [2.0 * GIB] * 2,
+        oom_kills=[1.0, 1.0, 0.0, 0.0],
+        interval_s=86_400,
+    )
+    memory = build_profiles(table(given))["web"].memory
+    assert (memory.oom_kills, memory.oom_limit_bytes) == (0, 1.0 * GIB)
+
+
+def test_capacity_in_force_is_that_of_the_last_hour_not_of_the_last_day(rows, table) -> None:
+    """8 cores and 4 GiB until noon, then 2 and 2: a kill in the afternoon counts at once."""
+    given = rows(
+        cpu_cores_max=[1.0] * 4,
+        capacity_cores=[8.0, 8.0, 2.0, 2.0],
+        memory_bytes_max=[1.5 * GIB] * 4,
+        capacity_memory_bytes=[4.0 * GIB] * 2 + [2.0 * GIB] * 2,
+        oom_kills=[0.0, 0.0, 0.0, 1.0],
+        interval_s=21_600,
+    )
+    profile = build_profiles(table(given))["web"]
+    assert (profile.cpu.capacity_cores, profile.memory.capacity_bytes) == (2.0, 2 * GIB)
+    assert profile.memory.oom_kills == 1

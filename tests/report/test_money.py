@@ -13,7 +13,7 @@ from rightsizing.model.rollout import FleetRollout, RolloutState, Slot, SlotStat
 from rightsizing.model.size import ContainerSize, FleetSize, ServiceSize
 from rightsizing.model.stackconfig import StackSizing
 from rightsizing.model.update import OperationResult, PropertyChange, Step, StepOp, UpdateStatus
-from rightsizing.model.workload import Workload, WorkloadKind
+from rightsizing.model.workload import Architecture, Workload, WorkloadKind
 from rightsizing.report.jsonview import preview
 from rightsizing.report.money import WorkloadRates, preview_money
 from rightsizing.report.previewpage import preview_page
@@ -161,3 +161,20 @@ def test_no_changes_is_said(fleet, prices) -> None:
     empty = OperationResult(UpdateStatus.SUCCEEDED, ())
     money = preview_money([fleet], NOTHING, NOTHING, prices)
     assert "No changes." in terminal_text(preview_page(empty, money))
+
+
+def test_services_on_arm_cost_the_rates_of_arm(prices) -> None:
+    """1 task of 1 vCPU and 2 GiB: 24 + 2 x 2 = 28, not 36."""
+    size = ServiceSize(cpu_units=1024, memory_mib=2048, min_tasks=1, max_tasks=4)
+    service = Workload(
+        key="reports",
+        kind=WorkloadKind.SERVICE,
+        size=size,
+        architectures=(Architecture.ARM64,),
+    )
+    rates = WorkloadRates(
+        service=Rates(Decimal(30), Decimal(3), "test"),
+        service_arm64=Rates(Decimal(24), Decimal(2), "test"),
+    )
+    money = preview_money([service], NOTHING, NOTHING, prices, rates=rates)
+    assert _amount(money.lines[0].before) == 28

@@ -68,6 +68,20 @@ def test_no_changes_nothing(world: World) -> None:
     assert world.intents.read() is None
 
 
+def test_a_file_changed_after_its_preview_is_not_applied(world: World) -> None:
+    """What was agreed to is what runs: an edit while the question waits stops the apply."""
+    world.apply()
+    world.plan(world.phase1())
+
+    def agree(_plan: ApplyPlan) -> bool:
+        world.plan(world.phase2())
+        return True
+
+    with pytest.raises(ConfigError, match="was changed since its preview was shown"):
+        world.apply(confirm=agree)
+    assert world.driver.ups == 1
+
+
 def test_a_phase_out_of_order_is_refused(world: World) -> None:
     """From phase 0 to 2 while phase 1 changes sizes: one sentence that says what to do."""
     world.apply()

@@ -63,6 +63,19 @@ def test_the_way_back_is_a_weight_move_while_the_old_slot_is_kept(world: World) 
     }
 
 
+def test_a_slot_that_was_refilled_since_is_not_filled_again_to_idle(world: World) -> None:
+    """Phase 2 took slot a: back at phase 1 only slot b runs, and nothing had to start first."""
+    at_phase1(world)
+    world.plan(world.phase2())
+    world.apply()
+    made = world.cloud.made
+    result = world.rollback()
+    assert result.outcome is RollbackOutcome.RESTORED
+    assert world.cloud.named("group-a") == []
+    assert world.cloud.made == made  # phase 2 changed no container, so nothing is created
+    assert world.file().sizing().rollout.fleets["web"].a is None
+
+
 def test_what_was_left_is_quarantined_and_marked(world: World) -> None:
     """The bad release at its phase is refused from now on; the ledger says rolled back."""
     at_phase1(world)
@@ -95,7 +108,7 @@ def test_one_phase_at_a_time(world: World) -> None:
     world.plan(world.phase2())
     world.apply()
     assert sizing_id(world.rollback().plan.target) == sizing_id(world.phase1())
-    assert world.file().sizing() == world.phase1()
+    assert sizing_id(world.file().sizing()) == sizing_id(world.phase1())
     assert world.rollback().plan.target.release is None
     assert world.verdicts()[-1] == ("declared", "good")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import click
@@ -14,6 +15,7 @@ from rightsizing.errors import ConfigError, RightsizingError
 from rightsizing.model.base import NoData
 from rightsizing.model.facts import FactsReport
 from rightsizing.model.profile import Evidence
+from rightsizing.model.rollout import RolloutState
 from rightsizing.plan.check import (
     Checklist,
     CheckStatus,
@@ -24,7 +26,7 @@ from rightsizing.plan.check import (
 from rightsizing.plan.criteria import criteria_of_slos
 from rightsizing.profile.build import build_profiles
 from rightsizing.report import jsonview, terminal
-from rightsizing.stack.applied import applied_updates
+from rightsizing.stack.applied import AppliedUpdate, applied_updates, in_force_since
 from rightsizing.stack.facts import compare_facts
 from rightsizing.stack.quarantine import Quarantine
 
@@ -44,18 +46,24 @@ def check(session: Session, phase: int, when: str | None) -> int:
 
     Exits with 0 when everything passed, 1 when something failed, 8 when something is unknown.
     """
-    history = session.driver.history(session.stack)
-    done = next((update for update in applied_updates(history) if update.succeeded), None)
+    updates = applied_updates(session.driver.history(session.stack))
+    done = next((update for update in updates if update.succeeded), None)
     reached = 0 if done is None or isinstance(done.sizing, NoData) else done.sizing.phase
     if not 1 <= phase <= 9:
         raise ConfigError(f"--phase {phase} must be 1 to 9")
     if when is None:
         when = "after" if reached >= phase else "before"
     if when == "before":
-        at = NoData("nothing was applied yet") if done is None else done.entry.end
+        at = in_force_since(updates) or NoData("nothing was applied yet")
         found = _before(session, phase, reached, at)
+    elif done is None or reached < phase:
+        raise ConfigError(
+            f"phase {phase} is not applied ({f'phase {reached}' if reached else 'none'} is), so "
+            f"there is nothing to judge after it; run `rightsize check --phase {phase} --when "
+            "before`"
+        )
     else:
-        found = _after(session, phase)
+        found = _after(session, phase, done, updates)
     session.show(terminal.checklist(found), jsonview.checklist(found))
     return EXIT_CODES[found.status]
 
@@ -101,19 +109,16 @@ def _facts(session: Session) -> FactsReport | NoData:
         return NoData(str(error))
 
 
-def _after(session: Session, phase: int) -> Checklist:
+def _after(
+    session: Session, phase: int, done: AppliedUpdate, updates: Sequence[AppliedUpdate]
+) -> Checklist:
+    """Criteria, judged by what was measured since the present sizes are in force."""
     workloads = session.declaration.workloads()
     criteria = [
         (workload.key, criterion)
         for workload in workloads
         for criterion in criteria_of_slos(workload.slos)
     ]
-    applied = next(
-        (
-            update.entry.end
-            for update in applied_updates(session.driver.history(session.stack))
-            if update.succeeded
-        ),
-        None,
-    )
-    return success_checklist(phase, criteria, observed_kpis(session, since=applied))
+    rollout = RolloutState() if isinstance(done.sizing, NoData) else done.sizing.rollout
+    found = observed_kpis(session, since=in_force_since(updates), rollout=rollout)
+    return success_checklist(phase, criteria, found)

@@ -7,7 +7,7 @@ import click
 from rightsizing.cli.deciding import make_plan
 from rightsizing.cli.session import Session
 from rightsizing.cli.stackview import sizing_to_plan_from
-from rightsizing.errors import ConfigError
+from rightsizing.errors import ConfigError, PlanRejected
 from rightsizing.model.release import Release
 from rightsizing.model.stackconfig import StackSizing
 from rightsizing.plan.phases import require_phase_order
@@ -41,6 +41,8 @@ def plan(session: Session, phase: int | None, dry_run: bool, overrides: tuple[st
     wanted = first if phase is None else phase
     if phase is not None:
         require_phase_order(0, wanted)
+    if wanted > 0:
+        _refuse_quarantined(session, release, wanted)
     session.show(terminal.plan(made), jsonview.plan(made))
     for failure in decided.failures:
         session.remark(f"not planned: {failure}")
@@ -61,12 +63,7 @@ def _move(
             f"release {release.short_id} changes nothing after phase {last}; "
             "run `rightsize plan` for a new release"
         )
-    found = Quarantine(session.stack.record_dir).find(release.id, phase)
-    if found is not None:
-        raise ConfigError(
-            f"release {release.short_id} is quarantined at phase {phase} ({found.reason}); run "
-            "`rightsize plan` for a new release once its evidence has changed"
-        )
+    _refuse_quarantined(session, release, phase)
     sizes = {key: str(release.size_at(key, phase)) for key in release.workloads()}
     session.show(
         "\n".join(f"{key}: {size}" for key, size in sizes.items()),
@@ -75,6 +72,17 @@ def _move(
     if not dry_run:
         _write(session, current, release, phase)
     return 0
+
+
+def _refuse_quarantined(session: Session, release: Release, phase: int) -> None:
+    """Do not write what ``apply`` and the program would refuse, whatever was measured since."""
+    found = Quarantine(session.stack.record_dir).find(release.id, phase)
+    if found is not None:
+        raise PlanRejected(
+            f"release {release.short_id} is quarantined at phase {phase} ({found.reason}); measure "
+            "until the sizes change, or allow it with `rightsize quarantine lift "
+            f"{release.short_id}`"
+        )
 
 
 def _write(session: Session, current: StackSizing, release: Release, phase: int) -> None:

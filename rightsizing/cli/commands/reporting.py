@@ -76,7 +76,8 @@ def _audit(session: Session, case_file: Path | None) -> AuditReport | NoData:
 def _recommendations(session: Session) -> tuple[Recommendation, ...]:
     try:
         profiles = build_profiles(measurements(session))
-    except RightsizingError:
+    except RightsizingError as error:
+        session.remark(str(error))
         profiles = {}  # an empty store: every workload is kept, and says why
     found = decide(session, declared_workloads(session), profiles, Scope.ANY_FAMILY)
     return found.recommendations

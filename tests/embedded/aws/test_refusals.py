@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,15 @@ def test_endpoint_that_is_not_loopback(endpoint: str, make: Any) -> None:
     vpc = make("aws:ec2/vpc:Vpc", by=AwsProvider(endpoint))
     with pytest.raises(EmbeddedError, match=r"only talk to 127\.0\.0\.1"):
         vpc.create(cidrBlock="10.0.0.0/16")
+
+
+def test_the_present_endpoint_before_the_one_in_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """State may name an old port, where another project's cloud may listen by now."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:2")
+    old = json.dumps([{"ec2": "http://127.0.0.1:1"}])
+    assert AwsProvider().connect({"endpoints": old}).endpoint_url == "http://127.0.0.1:2"
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    assert AwsProvider().connect({"endpoints": old}).endpoint_url == "http://127.0.0.1:1"
 
 
 def test_no_endpoint(make: Any) -> None:
