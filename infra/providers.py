@@ -38,9 +38,11 @@ _SERVICES = (
 def aws_provider(region: str, *, embedded: bool, environment: Mapping[str, str]) -> aws.Provider:
     """The aws provider of the stack.
 
-    Raises ConfigError when ``embedded`` and the endpoint is unset or not on this machine.
+    Raises ConfigError when ``embedded`` and the endpoint is unset or not on this machine, and when
+    a real stack would be built on this machine because a shell still points at the stand-in.
     """
     if not embedded:
+        refuse_local_endpoint(environment)
         return aws.Provider("aws", region=region)
     endpoint = local_endpoint(environment)
     return aws.Provider(
@@ -59,6 +61,16 @@ def docker_provider(*, embedded: bool) -> docker.Provider:
     """The docker provider of the stack; both kinds find the engine through ``DOCKER_HOST``."""
     version = LOCAL_PLUGIN_VERSION if embedded else None
     return docker.Provider("docker", opts=pulumi.ResourceOptions(version=version))
+
+
+def refuse_local_endpoint(environment: Mapping[str, str]) -> None:
+    """Raise ConfigError when the AWS endpoint of a real stack is on this machine."""
+    endpoint = environment.get(ENDPOINT_VARIABLE, "")
+    if endpoint and urlsplit(endpoint).hostname in LOOPBACK_HOSTS:
+        raise ConfigError(
+            f"this stack is not embedded, but {ENDPOINT_VARIABLE} is {endpoint!r}, which is on "
+            f"this machine; `unset {ENDPOINT_VARIABLE}` and use the stack's own credentials"
+        )
 
 
 def local_endpoint(environment: Mapping[str, str]) -> str:

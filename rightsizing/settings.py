@@ -13,10 +13,9 @@ from pydantic import Field
 
 from rightsizing.errors import ConfigError
 from rightsizing.model.base import FrozenModel
+from rightsizing.model.declaration import SETTINGS_KEY
 from rightsizing.model.stackconfig import parse_model
 from rightsizing.model.update import Json
-
-SETTINGS_KEY = "rightsizing:settings"
 
 
 class Settings(FrozenModel):

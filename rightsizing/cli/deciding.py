@@ -60,11 +60,14 @@ def assumptions_of(settings: Settings) -> PlanAssumptions:
 
 
 def measurements(session: Session, *, everything: bool = False) -> Any:
-    """The store's rows of the lookback period that ends with its newest row (an Ibis table)."""
+    """The store's rows of the lookback period that ends with its newest row (an Ibis table).
+
+    A row dated in the future does not move the period away from the real ones.
+    """
     if everything:
         return session.store.measurements()
     held = session.store.workloads()
-    newest = max((item.end_ms for item in held), default=now_ms())
+    newest = min(max((item.end_ms for item in held), default=now_ms()), now_ms())
     start = newest - session.settings.lookback_days * MILLISECONDS_PER_DAY
     return session.store.measurements(start_ms=start)
 

@@ -31,6 +31,7 @@ from rightsizing.cli.main import (
 )
 from rightsizing.cli.markdownpage import head, page, prose, table
 from rightsizing.model.declaration import (
+    SETTINGS_KEY,
     ContainerDeclaration,
     FleetDeclaration,
     NetworkDeclaration,
@@ -45,7 +46,7 @@ from rightsizing.model.update import PHASE_KEY, RELEASE_KEY, ROLLOUT_KEY
 from rightsizing.model.workload import Slos
 from rightsizing.rollout.restoration import EXIT_CODES as ROLLBACK_EXIT_CODES
 from rightsizing.rollout.restoration import RollbackOutcome
-from rightsizing.settings import SETTINGS_KEY, Settings
+from rightsizing.settings import Settings
 
 # What an exit code means, whatever raised it; a code without an entry here is a KeyError.
 EXIT_MEANINGS: Mapping[int, str] = {

@@ -27,6 +27,7 @@ from rightsizing.model.workload import (
 )
 
 NAMESPACE = "rightsizing"
+SETTINGS_KEY = "rightsizing:settings"  # read by the command line only
 DECLARATION_KEYS = (
     "region",
     "embedded",

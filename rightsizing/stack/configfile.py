@@ -7,6 +7,7 @@ those a program gets from ``pulumi.Config.get_object``.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from rightsizing.errors import ConfigError, StackMissing
-from rightsizing.model.declaration import StackDeclaration, parse_declaration
+from rightsizing.model.declaration import (
+    DECLARATION_KEYS,
+    NAMESPACE,
+    SETTINGS_KEY,
+    StackDeclaration,
+    parse_declaration,
+)
 from rightsizing.model.stackconfig import StackSizing, parse_stack_sizing
 from rightsizing.model.update import PHASE_KEY, RELEASE_KEY, ROLLOUT_KEY, SIZING_KEYS, Json
 from rightsizing.stack.durable import replace_file
@@ -68,7 +75,12 @@ class StackFile:
         return _named(self.path, parse_stack_sizing, self.values())
 
     def declaration(self) -> StackDeclaration:
-        """What the owner declares. Raises ConfigError naming the file, the key and the value."""
+        """What the owner declares.
+
+        Raises ConfigError naming the file, the key and the value; a misspelt ``rightsizing:`` key
+        too, since ignoring ``fleet:`` for ``fleets:`` would delete the fleet.
+        """
+        _refuse_unknown_keys(self.path, self.values())
         return _named(self.path, parse_declaration, self.values())
 
     def write_sizing(self, sizing: StackSizing) -> StackFile:
@@ -144,6 +156,15 @@ def _others(text: str, path: Path) -> Json:
     document = read_yaml(text, str(path)) or {}
     config = {key: value for key, value in _config(text, path).items() if key not in SIZING_KEYS}
     return {**document, "config": config}
+
+
+def _refuse_unknown_keys(path: Path, values: Mapping[str, Json]) -> None:
+    known = [*(f"{NAMESPACE}:{key}" for key in DECLARATION_KEYS), *SIZING_KEYS, SETTINGS_KEY]
+    for key in values:
+        if key.startswith(f"{NAMESPACE}:") and key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            raise ConfigError(f"{path.name}: {key} is not a key of the toolkit; {hint}")
 
 
 def _masked(value: Json) -> Json:

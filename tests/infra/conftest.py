@@ -189,6 +189,9 @@ def as_text(value: Any) -> str:
 ProgramRunner = Callable[..., Run]
 
 
+LOCAL_ENDPOINT = "http://127.0.0.1:5000"  # of embedded stacks; others get none
+
+
 @pytest.fixture
 def run_program(monkeypatch: pytest.MonkeyPatch) -> ProgramRunner:
     """Run a program folder over the recording monitor."""
@@ -200,10 +203,11 @@ def run_program(monkeypatch: pytest.MonkeyPatch) -> ProgramRunner:
         project: str = "rightsizing",
         program: Path = PROJECT_DIR / "infra",
         preview: bool = False,
-        endpoint: str | None = "http://127.0.0.1:5000",
+        endpoint: str | None = LOCAL_ENDPOINT,
     ) -> Run:
         monkeypatch.chdir(program)
-        if endpoint is None:
+        real = endpoint == LOCAL_ENDPOINT and not values.get("rightsizing:embedded")
+        if endpoint is None or real:
             monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
         else:
             monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)

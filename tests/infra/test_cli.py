@@ -37,7 +37,7 @@ class Shell:
             "HOME": str(folder),
             "PULUMI_HOME": str(folder / "home"),
             "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
-            "PULUMI_CONFIG_PASSPHRASE": "a passphrase",
+            "PULUMI_CONFIG_PASSPHRASE": "rightsizing-local",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
@@ -71,10 +71,19 @@ def shell(tmp_path: Path) -> Shell:
 
 def test_prod_offline_gets_no_stand_in(shell: Shell) -> None:
     """The stand-ins of Pulumi.yaml do not serve prod: it asks for the real plugin and fails."""
+    del shell.env["AWS_ENDPOINT_URL"]
     code, said = shell.run("preview", "--stack", "prod")
     assert code != 0
     assert "no resource plugin 'pulumi-resource-aws'" in said
     assert "0.0.1" not in said
+
+
+def test_prod_is_refused_in_a_shell_of_the_local_cloud(shell: Shell) -> None:
+    """The real plugin would obey the variable and build prod on this machine."""
+    code, said = shell.run("preview", "--stack", "prod")
+    assert code != 0
+    assert "this stack is not embedded, but AWS_ENDPOINT_URL is 'http://127.0.0.1:1'" in said
+    assert "Traceback" not in said
 
 
 def test_mistake_is_one_sentence(shell: Shell) -> None:

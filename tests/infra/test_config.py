@@ -110,6 +110,15 @@ def test_workload_declared_twice_is_refused(run_program: Any, dev_values: dict[s
     assert "workload 'news-api' is declared twice" in run.error
 
 
+def test_a_real_stack_is_not_built_on_this_machine(
+    run_program: Any, prod_values: dict[str, Any]
+) -> None:
+    """A shell that still points at the local cloud would send a real stack there."""
+    run = run_program(prod_values, stack="prod", endpoint="http://localhost:4566")
+    assert "this stack is not embedded, but AWS_ENDPOINT_URL is" in run.error
+    assert run.custom == []
+
+
 def test_missing_endpoint_says_what_to_run(run_program: Any, dev_values: dict[str, Any]) -> None:
     """An embedded stack needs the local server's address."""
     run = run_program(dev_values, endpoint=None)

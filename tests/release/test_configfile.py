@@ -344,3 +344,11 @@ def test_any_release_survives_the_file(
         == sizing_values(second)["rightsizing:release"]
     )
     assert path.read_text().startswith("config:\n  a:b: 1 # one\n")
+
+
+def test_a_misspelt_key_is_refused(tmp_path: Path) -> None:
+    """Ignoring ``fleet:`` for ``fleets:`` would delete the fleet."""
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_text("config:\n  rightsizing:fleet: {}\n  app:fleet: mine\n")
+    with pytest.raises(ConfigError, match=r"rightsizing:fleet is not a key .* rightsizing:fleets"):
+        StackFile.load(path).declaration()
