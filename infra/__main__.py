@@ -67,6 +67,7 @@ def build_fleets(config: StackConfig, network: Network, opts: pulumi.ResourceOpt
                 user_data=item.user_data,
                 slos=item.slos,
                 tags=item.tags,
+                secret="fleets" in config.secret_kinds,
             ),
             opts,
         )
@@ -101,6 +102,7 @@ def build_services(
                 architecture=item.architecture,
                 target_cpu_pct=item.target_cpu_pct,
                 tags=item.tags,
+                secret="services" in config.secret_kinds,
             ),
             opts,
         )
@@ -126,6 +128,7 @@ def build_containers(config: StackConfig, opts: pulumi.ResourceOptions) -> Summa
                 network_mode=item.network_mode,
                 restart=item.restart,
                 tags=item.tags,
+                secret="containers" in config.secret_kinds,
             ),
             opts,
         )

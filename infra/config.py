@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
+from pulumi.runtime import is_config_secret
 
 from infra.components.naming import LOAD_BALANCER_PREFIX, resource_stem
 from infra.images import require_images
@@ -42,6 +43,7 @@ class StackConfig:
     stack: str
     declaration: StackDeclaration
     sizing: Sizing
+    secret_kinds: frozenset[str] = frozenset()  # of fleets, services, containers: encrypted ones
 
 
 def load_config(project_dir: Path | None = None) -> StackConfig:
@@ -63,7 +65,7 @@ def load_config(project_dir: Path | None = None) -> StackConfig:
     require_images(declaration, sizing)
     root = project_dir if project_dir is not None else find_project_dir(Path.cwd())
     refuse_quarantined(sizing.stack, root / RECORD_DIR / project / stack / QUARANTINE_FILE)
-    return StackConfig(project, stack, declaration, sizing)
+    return StackConfig(project, stack, declaration, sizing, _secret_kinds())
 
 
 def refuse_embedded_production(stack: str, declaration: StackDeclaration) -> None:
@@ -123,6 +125,11 @@ def find_project_dir(start: Path) -> Path:
     raise ConfigError(
         f"no {PROJECT_FILE} in {start} or above it; run from inside the project folder"
     )
+
+
+def _secret_kinds() -> frozenset[str]:
+    kinds = ("fleets", "services", "containers")
+    return frozenset(kind for kind in kinds if is_config_secret(f"{NAMESPACE}:{kind}"))
 
 
 def _declared_values(config: pulumi.Config) -> dict[str, Json]:

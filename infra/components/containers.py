@@ -38,6 +38,7 @@ class LimitedContainerArgs:
     network_mode: str = "bridge"
     restart: str = "unless-stopped"
     tags: Mapping[str, str] = field(default_factory=dict)
+    secret: bool = False  # its declaration is encrypted: the environment stays so in the state
 
 
 class LimitedContainer(pulumi.ComponentResource):
@@ -50,12 +51,13 @@ class LimitedContainer(pulumi.ComponentResource):
         self, name: str, args: LimitedContainerArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("rightsizing:index:LimitedContainer", name, None, opts)
+        envs = [f"{key}={value}" for key, value in sorted(args.environment.items())] or None
         self.container = docker.Container(
             resource_stem(name),
             name=args.container_name,
             image=args.image,
             command=list(args.command) or None,
-            envs=[f"{key}={value}" for key, value in sorted(args.environment.items())] or None,
+            envs=pulumi.Output.secret(envs) if args.secret and envs else envs,
             cpus=docker_cpus(args.size.cpu_millicores),
             memory=args.size.memory_mib,
             memory_swap=args.size.memory_mib,  # memory plus swap: equal means no swap

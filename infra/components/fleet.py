@@ -52,6 +52,7 @@ class FleetArgs:
     user_data: str | None = None
     slos: Slos = field(default_factory=Slos)
     tags: Mapping[str, str] = field(default_factory=dict)
+    secret: bool = False  # its declaration is encrypted: the start script stays so in the state
 
 
 class Fleet(pulumi.ComponentResource):
@@ -210,6 +211,7 @@ class Fleet(pulumi.ComponentResource):
                 target_cpu_pct=args.target_cpu_pct,
                 user_data=args.user_data,
                 tags=args.tags,
+                secret=args.secret,
             ),
             self._own,
         )

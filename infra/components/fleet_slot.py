@@ -46,6 +46,7 @@ class FleetSlotArgs:
     target_cpu_pct: int
     user_data: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    secret: bool = False
 
 
 class FleetSlot(pulumi.ComponentResource):
@@ -67,14 +68,16 @@ class FleetSlot(pulumi.ComponentResource):
     def _make_template(self) -> aws.ec2.LaunchTemplate:
         args = self._args
         size = args.state.size
-        script = None if args.user_data is None else args.user_data.encode("utf-8")
+        script = None
+        if args.user_data is not None:
+            script = base64.b64encode(args.user_data.encode("utf-8")).decode("ascii")
         return aws.ec2.LaunchTemplate(
             self._stem,
             image_id=image_for(args.workload, size.instance_type, args.ami),
             instance_type=size.instance_type,
             vpc_security_group_ids=[args.security_group_id],
             metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(http_tokens="required"),
-            user_data=None if script is None else base64.b64encode(script).decode("ascii"),
+            user_data=pulumi.Output.secret(script) if args.secret and script else script,
             tag_specifications=[
                 aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags=self._tags)
                 for kind in TEMPLATE_RESOURCES

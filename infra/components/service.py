@@ -85,6 +85,7 @@ class ServiceArgs:
     target_cpu_pct: int = 60
     autoscaling: bool = True
     tags: Mapping[str, str] = field(default_factory=dict)
+    secret: bool = False  # its declaration is encrypted: the environment stays so in the state
 
 
 class Service(pulumi.ComponentResource):
@@ -144,6 +145,9 @@ class Service(pulumi.ComponentResource):
                 },
             },
         }
+        definitions = pulumi.Output.json_dumps(
+            pulumi.Output.secret([container]) if args.secret else [container]
+        )
         return aws.ecs.TaskDefinition(
             self._stem,
             family=stack_scoped(self._stem, pulumi.get_project(), pulumi.get_stack()),
@@ -156,7 +160,7 @@ class Service(pulumi.ComponentResource):
                 operating_system_family="LINUX",
             ),
             execution_role_arn=args.cluster.execution_role.arn,
-            container_definitions=pulumi.Output.json_dumps([container]),
+            container_definitions=definitions,
             tags=self._tags,
             opts=self._own,
         )

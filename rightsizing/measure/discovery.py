@@ -23,12 +23,12 @@ from rightsizing.measure.inventory import (
     found_resource,
     matches,
 )
+from rightsizing.measure.tasksize import former_capacity, task_capacity, task_size
 from rightsizing.model.base import NoData
 from rightsizing.model.update import Json
 from rightsizing.model.workload import Architecture, WorkloadKind
 from rightsizing.units import (
     BYTES_PER_MIB,
-    CPU_UNITS_PER_VCPU,
     MILLICORES_PER_CORE,
     mib_to_bytes,
 )
@@ -196,26 +196,20 @@ def _find_services(
     ranges = _task_ranges(clients, ids)
     found = []
     for service, arn, service_id in zip(services, arns, ids, strict=True):
-        cpu_units, memory_mib = _task_size(clients, service["taskDefinition"])
+        cpu_units, memory_mib = task_size(clients, service["taskDefinition"])
+        cores, memory_bytes = task_capacity(cpu_units, memory_mib)
         resource = MeasuredResource(
             resource_id=service_id,
             kind=WorkloadKind.SERVICE,
-            capacity_cores=(
-                cpu_units / CPU_UNITS_PER_VCPU
-                if cpu_units
-                else NoData("its task definition reserves no CPU")
-            ),
-            capacity_memory_bytes=(
-                float(mib_to_bytes(memory_mib))
-                if memory_mib
-                else NoData("its task definition reserves no memory")
-            ),
+            capacity_cores=cores,
+            capacity_memory_bytes=memory_bytes,
             running=service["runningCount"],
             load_balancer=balancers.get(arn) if arn else None,
             target_group=_dimension(arn) if arn else None,
             created_ms=int(service["createdAt"].timestamp() * 1000)
             if "createdAt" in service
             else None,
+            former=former_capacity(clients, service, (cpu_units, memory_mib)),
         )
         desired = service["desiredCount"]
         least, most = ranges.get(service_id, (desired, max(1, desired)))
@@ -270,19 +264,6 @@ def _task_ranges(clients: AwsClients, ids: Sequence[str]) -> dict[str, tuple[int
         for target in targets
         if target["ScalableDimension"] == "ecs:service:DesiredCount"
     }
-
-
-def _task_size(clients: AwsClients, task_definition: str) -> tuple[int, int]:
-    """CPU units and MiB of one task; 0 where nothing is reserved."""
-    reply = clients.call("ecs", "describe_task_definition", taskDefinition=task_definition)
-    task = reply["taskDefinition"]
-    containers = task["containerDefinitions"]
-    cpu_units = int(task.get("cpu") or sum(item.get("cpu") or 0 for item in containers))
-    memory_mib = int(
-        task.get("memory")
-        or sum(item.get("memory") or item.get("memoryReservation") or 0 for item in containers)
-    )
-    return cpu_units, memory_mib
 
 
 def _balancers(clients: AwsClients, arns: Iterable[str]) -> dict[str, str]:

@@ -20,6 +20,15 @@ TagFilters = Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
+class FormerCapacity:
+    """Capacity of a resource that was resized under its own name, before that moment."""
+
+    until_ms: int
+    capacity_cores: float | NoData
+    capacity_memory_bytes: float | NoData
+
+
+@dataclass(frozen=True, slots=True)
 class MeasuredResource:
     """One ASG, ECS service or container."""
 
@@ -32,6 +41,12 @@ class MeasuredResource:
     target_group: str | None = None  # CloudWatch dimension, targetgroup/<name>/<id>
     burstable: bool = False
     created_ms: int | None = None
+    former: FormerCapacity | None = None
+
+    def capacity_at(self, time_ms: int) -> MeasuredResource | FormerCapacity:
+        """What states the capacity that was in force then."""
+        former = self.former
+        return former if former is not None and time_ms < former.until_ms else self
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from rightsizing.measure.inventory import MeasuredResource
+from rightsizing.measure.inventory import FormerCapacity, MeasuredResource
 from rightsizing.measure.metricdata import Answer
 from rightsizing.measure.metrics import PERIOD_SECONDS, Conversion, Metric
 from rightsizing.measure.schema import STORE_SCHEMA
@@ -46,27 +46,32 @@ class MetricRows:
             "resource_id": [resource.resource_id] * len(times),
             "timestamp_ms": times,
             "interval_s": [PERIOD_SECONDS] * len(times),
-            "capacity_cores": [_known(resource.capacity_cores)] * len(times),
-            "capacity_memory_bytes": [_known(resource.capacity_memory_bytes)] * len(times),
+            "capacity_cores": [_known(resource.capacity_at(time).capacity_cores) for time in times],
+            "capacity_memory_bytes": [
+                _known(resource.capacity_at(time).capacity_memory_bytes) for time in times
+            ],
         }
         for metric, answer in answers.items():
             if metric.absence and times and not answer.points:
                 self.skipped.add(f"{name}: no {metric.name} in CloudWatch; {metric.absence}", 1)
-            capacity = _capacity(resource, metric)
-            if capacity is not None:
-                columns[metric.column] = [
-                    self._value(metric, answer.points.get(time), capacity, instances.get(time))
-                    for time in times
-                ]
+            columns[metric.column] = [
+                self._value(
+                    metric,
+                    answer.points.get(time),
+                    _capacity(resource.capacity_at(time), metric),
+                    instances.get(time),
+                )
+                for time in times
+            ]
         columns |= _no_errors(columns, answers)
         nothing = [None] * len(times)
         arrays = [pa.array(columns.get(field.name, nothing), field.type) for field in _COLUMNS]
         return pa.table(arrays, names=[field.name for field in _COLUMNS])
 
     def _value(
-        self, metric: Metric, value: float | None, capacity: float, instances: float | None
+        self, metric: Metric, value: float | None, capacity: float | None, instances: float | None
     ) -> float | None:
-        if value is None:
+        if value is None or capacity is None:
             return None
         if not (math.isfinite(value) and value >= 0):
             self.skipped.add(f"{metric} is {value:g}, which is no measurement", 1)
@@ -88,7 +93,7 @@ def _no_errors(
     return {"errors": [0.0 if error is None and count else error for error, count in pairs]}
 
 
-def _capacity(resource: MeasuredResource, metric: Metric) -> float | None:
+def _capacity(resource: MeasuredResource | FormerCapacity, metric: Metric) -> float | None:
     """What the metric's percentages are of; None: unknown, so it cannot be converted."""
     if metric.conversion is Conversion.PERCENT_OF_CORES:
         return _known(resource.capacity_cores)

@@ -11,7 +11,7 @@ import json
 import os
 import runpy
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -204,6 +204,7 @@ def run_program(monkeypatch: pytest.MonkeyPatch) -> ProgramRunner:
         program: Path = PROJECT_DIR / "infra",
         preview: bool = False,
         endpoint: str | None = LOCAL_ENDPOINT,
+        secret_keys: Sequence[str] = (),
     ) -> Run:
         monkeypatch.chdir(program)
         real = endpoint == LOCAL_ENDPOINT and not values.get("rightsizing:embedded")
@@ -227,6 +228,7 @@ def run_program(monkeypatch: pytest.MonkeyPatch) -> ProgramRunner:
             project=project,
             stack=stack,
             config={key: as_text(value) for key, value in values.items()},
+            configSecretKeys=secret_keys,
             dryRun=preview,
             parallel=4,
             monitor_address=address,

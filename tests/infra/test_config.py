@@ -16,6 +16,8 @@ from rightsizing.model.release import Release
 from rightsizing.model.size import FleetSize
 from rightsizing.model.update import SIZING_KEYS
 
+# How a secret travels between program and engine (pulumi sdk: runtime/rpc.py).
+SECRET_MARK, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 PROJECT_DIR = Path(__file__).parents[2]
 RELEASE = Release(
     baseline={"news-api": FleetSize(instance_type="m5.2xlarge", min_instances=2, max_instances=6)}
@@ -267,3 +269,14 @@ def test_keys_that_share_a_resource_name_are_refused(
 def test_the_same_key_in_two_kinds_of_name_is_fine(dev_values: dict[str, Any]) -> None:
     """The declared stack itself has no such names."""
     require_distinct_names(parse_declaration(dev_values))
+
+
+def test_an_encrypted_declaration_stays_secret(run_program, dev_values: dict[str, Any]) -> None:
+    """Values of an encrypted key are registered as secrets; those of a plain key are not."""
+    dev_values["rightsizing:containers"]["trader"]["environment"] = {"PASSWORD": "hunter2"}
+    plain = run_program(dev_values).one("docker:index/container:Container")
+    hidden = run_program(dev_values, secret_keys=["rightsizing:containers"]).one(
+        "docker:index/container:Container"
+    )
+    assert plain.props["envs"] == ["PASSWORD=hunter2"]
+    assert hidden.props["envs"] == {SECRET_MARK: SECRET, "value": ["PASSWORD=hunter2"]}

@@ -19,7 +19,7 @@ from rightsizing.errors import Throttled
 from rightsizing.measure.awsclients import AwsClients
 from rightsizing.measure.cloudwatch import measure_cloudwatch
 from rightsizing.measure.coverage import Coverage
-from rightsizing.measure.inventory import DiscoveredWorkload, MeasuredResource
+from rightsizing.measure.inventory import DiscoveredWorkload, FormerCapacity, MeasuredResource
 from rightsizing.measure.metrics import metrics_of
 from rightsizing.measure.progress import Progress, Window
 from rightsizing.model.base import NoData
@@ -425,3 +425,20 @@ def test_requests_without_a_count_of_errors_had_none(store, content):
     measure_cloudwatch(FakeCloudWatch(answer), [workload("web", FLEET)], store, hours(2 / 12))
     rows = sorted(content(store), key=lambda row: row["timestamp_ms"])
     assert [(row["requests"], row["errors"]) for row in rows] == [(900.0, 0.0), (None, None)]
+
+
+def test_percentages_are_of_the_size_in_force_then(store, content):
+    """A service of 2 cores and 4 GiB until the second interval, of 0.5 and 1 GiB from then on."""
+    resized = SERVICE.__class__(
+        **{
+            **_fields(SERVICE),
+            "capacity_cores": 0.5,
+            "capacity_memory_bytes": 1.0 * GIB,
+            "former": FormerCapacity(START_MS + 300_000, 2.0, 4.0 * GIB),
+        }
+    )
+    measure_cloudwatch(FakeCloudWatch(), [workload("api", resized)], store, hours(2 / 12))
+    rows = sorted(content(store), key=lambda row: row["timestamp_ms"])
+    assert [row["capacity_cores"] for row in rows] == [2.0, 0.5]
+    assert [row["cpu_cores_max"] for row in rows] == [1.5, 0.375]  # 75 % of either
+    assert rows[0]["capacity_memory_bytes"] == 4 * GIB

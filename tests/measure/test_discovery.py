@@ -268,3 +268,22 @@ def test_an_absent_engine_is_one_sentence(engine):
         TelemetryError, match=r"Docker engine does not answer \(Connection refused\)"
     ):
         discover_docker(client)
+
+
+def test_a_resized_service_keeps_its_former_capacity(aws):
+    """Its percentages before the present deployment are of the revision before it."""
+    aws.service("api", {"cpu": "2048", "memory": "4096"}, {"rightsizing:workload": "api"})
+    (before,) = discover_aws(aws.clients).workloads[0].resources
+    ecs = boto3.client("ecs", REGION)
+    ecs.register_task_definition(
+        family="api",
+        cpu="512",
+        memory="1024",
+        containerDefinitions=[{"name": "app", "image": "app"}],
+    )
+    ecs.update_service(cluster="main", service="api", taskDefinition="api:2")
+    (after,) = discover_aws(aws.clients).workloads[0].resources
+    assert before.former is None
+    assert after.capacity_cores == 0.5
+    assert (after.former.capacity_cores, after.former.capacity_memory_bytes) == (2.0, 4 * GIB)
+    assert after.former.until_ms > 1_600_000_000_000

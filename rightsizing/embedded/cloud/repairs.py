@@ -11,6 +11,7 @@ from moto.autoscaling.models import FakeAutoScalingGroup, InstanceState
 from moto.core.base_backend import AccountSpecificBackend
 from moto.core.types import Base64EncodedString
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateVersion
+from moto.elbv2.models import ELBv2Backend
 from moto.moto_api._internal import mock_random
 
 from rightsizing.embedded.cloud.clock import Clock
@@ -21,6 +22,7 @@ _InstanceState: Any = InstanceState
 _TemplateVersion: Any = LaunchTemplateVersion
 _Group: Any = FakeAutoScalingGroup
 _Template: Any = LaunchTemplate
+_Balancing: Any = ELBv2Backend
 
 SEED = "rightsizing"  # any constant: ids are the same after every restart
 _FIRST_MOMENT_MS = 1_767_225_600_000  # 2026-01-01, creation time of an account's default network
@@ -34,6 +36,7 @@ def apply_repairs(clock: Clock) -> None:
     _accept_user_data_in_new_versions()
     _date_groups_by_the_clock(clock)
     _show_current_template_tags()
+    _tell_groups_of_their_balancers()
 
 
 def _seed_default_resources(clock: Clock) -> None:
@@ -120,3 +123,24 @@ def _show_current_template_tags() -> None:
         return
 
     _Template.tags = property(lambda self: self.get_tags(), keep_nothing)
+
+
+def _tell_groups_of_their_balancers() -> None:
+    """A target group learns of its load balancer when a listener is made, not when one is changed.
+
+    A slot filled later would then look as if no listener forwarded to it.
+    """
+    modify = _Balancing.modify_listener
+
+    def telling(self: Any, *arguments: Any, **named: Any) -> Any:
+        listener = modify(self, *arguments, **named)
+        for action in listener.default_actions:
+            if action.type != "forward":
+                continue
+            for arn in self._get_target_group_arns_from(action_data=action.data):
+                known = self.target_groups[arn].load_balancer_arns
+                if listener.load_balancer_arn not in known:
+                    known.append(listener.load_balancer_arn)
+        return listener
+
+    _Balancing.modify_listener = telling

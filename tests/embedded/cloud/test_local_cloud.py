@@ -239,3 +239,34 @@ def test_a_real_engine_that_is_too_small_is_not_used(tmp_path: Path) -> None:
     assert endpoints.docker_reason
     assert LocalCloud(tmp_path).start() == endpoints  # the choice stays
     cloud.forget()
+
+
+def test_a_target_group_knows_the_listener_that_was_changed_to_it(endpoints: Any) -> None:
+    """As on AWS: otherwise a slot filled after the first update would seem to have no traffic."""
+    api = AwsApi(endpoints.aws_url, "us-east-1")
+    ec2, elb = api.client("ec2"), api.client("elbv2")
+    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.77.{index}.0/24", AvailabilityZone=zone)[
+            "Subnet"
+        ]["SubnetId"]
+        for index, zone in enumerate(("us-east-1a", "us-east-1b"))
+    ]
+    balancer = elb.create_load_balancer(Name="slots", Subnets=subnets)["LoadBalancers"][0]
+    first, second = (
+        elb.create_target_group(Name=f"slots-{slot}", Port=80, Protocol="HTTP", VpcId=vpc)[
+            "TargetGroups"
+        ][0]["TargetGroupArn"]
+        for slot in "ab"
+    )
+    listener = elb.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"],
+        Port=80,
+        Protocol="HTTP",
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": first}],
+    )["Listeners"][0]["ListenerArn"]
+    elb.modify_listener(
+        ListenerArn=listener, DefaultActions=[{"Type": "forward", "TargetGroupArn": second}]
+    )
+    (group,) = elb.describe_target_groups(TargetGroupArns=[second])["TargetGroups"]
+    assert group["LoadBalancerArns"] == [balancer["LoadBalancerArn"]]
