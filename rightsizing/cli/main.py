@@ -20,7 +20,6 @@ import rightsizing
 from rightsizing.cli.session import Session
 from rightsizing.errors import RightsizingError
 
-PARTIAL_DATA_EXIT_CODE = 8
 INTERRUPTED_EXIT_CODE = 130  # 128 + SIGINT, as shells report it
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 

@@ -25,11 +25,11 @@ from rightsizing.cli.fieldtable import FIELD_HEADS, field_rows
 from rightsizing.cli.main import (
     INTERNAL_ERROR,
     INTERRUPTED_EXIT_CODE,
-    PARTIAL_DATA_EXIT_CODE,
     CommandTree,
     rightsize,
 )
 from rightsizing.cli.markdownpage import head, page, prose, table
+from rightsizing.cli.session import PARTIAL_DATA_EXIT_CODE
 from rightsizing.model.declaration import (
     SETTINGS_KEY,
     ContainerDeclaration,

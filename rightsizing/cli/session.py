@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 PROJECT_FILE = "Pulumi.yaml"
 STATE_FOLDER = ".rightsizing"
+PARTIAL_DATA_EXIT_CODE = 8  # done, but something could not be read
 
 
 @dataclass

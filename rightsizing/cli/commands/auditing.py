@@ -8,7 +8,7 @@ import click
 
 from rightsizing.cli.session import Session
 from rightsizing.errors import ConfigError
-from rightsizing.plan.audit import audit_case
+from rightsizing.plan.audit import AuditReport, audit_case
 from rightsizing.plan.case import load_case
 from rightsizing.report import jsonview, terminal
 
@@ -24,10 +24,15 @@ def audit(session: Session, case_file: Path) -> int:
     Prints every finding with its arithmetic, the safe alternative and what it saves. Exits with 3
     when the review asks for what its own evidence forbids.
     """
+    report = audit_file(session, case_file)
+    session.show(terminal.audit(report), jsonview.audit(report))
+    return REJECTED_EXIT_CODE if report.rejected else 0
+
+
+def audit_file(session: Session, case_file: Path) -> AuditReport:
+    """Audit the case in a file. Raises ConfigError when it cannot be read or is no case."""
     try:
         text = case_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{case_file} cannot be read: {error}") from error
-    report = audit_case(load_case(text, case_file.name), session.catalog)
-    session.show(terminal.audit(report), jsonview.audit(report))
-    return REJECTED_EXIT_CODE if report.rejected else 0
+    return audit_case(load_case(text, case_file.name), session.catalog)

@@ -9,14 +9,12 @@ import click
 from rightsizing.catalog.catalogfile import BUNDLED_CATALOG, read_catalog_file
 from rightsizing.cli.live import now
 from rightsizing.cli.progress import progress_bar
-from rightsizing.cli.session import Session
+from rightsizing.cli.session import PARTIAL_DATA_EXIT_CODE, Session
 from rightsizing.measure.awsclients import AwsClients
 from rightsizing.measure.pricelist import refresh_catalog
 from rightsizing.model.base import NoData
 from rightsizing.report import jsonview
 from rightsizing.units import HOURS_PER_MONTH, format_usd
-
-PARTIAL_DATA_EXIT_CODE = 8
 
 
 @click.group(epilog="Example: rightsize catalog show m7g.large")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import click
 
 from rightsizing.cli.deciding import decide, declared_workloads, measurements, policy_of
-from rightsizing.cli.session import Session
+from rightsizing.cli.session import PARTIAL_DATA_EXIT_CODE, Session
 from rightsizing.decide.holdout import evaluate_holdout
 from rightsizing.decide.policy import Scope
 from rightsizing.profile.build import build_profiles
 from rightsizing.report import jsonview, terminal
 
-PARTIAL_DATA_EXIT_CODE = 8
 SCOPES = {"same-family": Scope.SAME_FAMILY, "any-family": Scope.ANY_FAMILY}
 
 

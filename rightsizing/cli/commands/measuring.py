@@ -12,7 +12,7 @@ import click
 from rightsizing.cli.filters import parse_filters
 from rightsizing.cli.live import aws_clients, now_ms
 from rightsizing.cli.progress import progress_bar
-from rightsizing.cli.session import Session
+from rightsizing.cli.session import PARTIAL_DATA_EXIT_CODE, Session
 from rightsizing.errors import ConfigError, RightsizingError
 from rightsizing.measure.cloudwatch import measure_cloudwatch
 from rightsizing.measure.discovery import discover_aws, discover_docker
@@ -24,8 +24,6 @@ from rightsizing.model.base import NoData
 from rightsizing.model.measurement import MeasureReport
 from rightsizing.report import jsonview, measurepage, terminal
 from rightsizing.units import gib
-
-PARTIAL_DATA_EXIT_CODE = 8
 
 
 def find_workloads(

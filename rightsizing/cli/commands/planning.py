@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rightsizing.cli.deciding import make_plan
-from rightsizing.cli.session import Session
+from rightsizing.cli.session import PARTIAL_DATA_EXIT_CODE, Session
 from rightsizing.cli.stackview import sizing_to_plan_from
 from rightsizing.errors import ConfigError, PlanRejected
 from rightsizing.model.release import Release
@@ -15,8 +15,6 @@ from rightsizing.plan.slots import settle_rollout
 from rightsizing.report import jsonview, terminal
 from rightsizing.stack.lease import hold_lease
 from rightsizing.stack.quarantine import Quarantine
-
-PARTIAL_DATA_EXIT_CODE = 8
 
 
 @click.command(epilog="Example: rightsize plan && pulumi preview")

@@ -8,7 +8,7 @@ import click
 
 from rightsizing.cli.filters import parse_filters
 from rightsizing.cli.progress import progress_bar
-from rightsizing.cli.session import Session
+from rightsizing.cli.session import PARTIAL_DATA_EXIT_CODE, Session
 from rightsizing.measure.docker import DockerSource, connect
 from rightsizing.measure.host import HostSource, ProcessGroup
 from rightsizing.measure.recorder import (
@@ -18,8 +18,6 @@ from rightsizing.measure.recorder import (
 )
 from rightsizing.measure.sampling import SampleSource
 from rightsizing.report import jsonview, measurepage, terminal
-
-PARTIAL_DATA_EXIT_CODE = 8
 
 
 @click.command(

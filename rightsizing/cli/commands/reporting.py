@@ -7,15 +7,15 @@ from pathlib import Path
 
 import click
 
+from rightsizing.cli.commands.auditing import audit_file
 from rightsizing.cli.deciding import decide, declared_workloads, make_plan, measurements
 from rightsizing.cli.session import Session
 from rightsizing.cli.stackview import history_rows, live_facts, update_notes
 from rightsizing.decide.policy import Scope
-from rightsizing.errors import ConfigError, RightsizingError
+from rightsizing.errors import RightsizingError
 from rightsizing.model.base import NoData
 from rightsizing.model.recommendation import Recommendation
-from rightsizing.plan.audit import AuditReport, audit_case
-from rightsizing.plan.case import load_case
+from rightsizing.plan.audit import AuditReport
 from rightsizing.profile.build import build_profiles
 from rightsizing.report.markdown import markdown
 from rightsizing.report.runreport import RunReport, run_page
@@ -66,11 +66,7 @@ def report(
 def _audit(session: Session, case_file: Path | None) -> AuditReport | NoData:
     if case_file is None:
         return NoData("no cost review was given (--case)")
-    try:
-        text = case_file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{case_file} cannot be read: {error}") from error
-    return audit_case(load_case(text, case_file.name), session.catalog)
+    return audit_file(session, case_file)
 
 
 def _recommendations(session: Session) -> tuple[Recommendation, ...]:
