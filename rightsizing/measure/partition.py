@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,9 @@ import pyarrow.compute as pc
 from rightsizing.measure.schema import KEY_COLUMNS, MEASURED_COLUMNS
 from rightsizing.units import MILLISECONDS_PER_DAY, SECONDS_PER_DAY
 
-BUCKETS = 4  # chosen by us: a day of 1,000 workloads at 5 minutes is 72,000 rows a file
+# Of a new store, unless it asks for more. Chosen by us: a day of 1,000 workloads at 5 minutes is
+# 72,000 rows a file; 50,000 workloads and more a bucket need gigabytes to write a day.
+BUCKETS = 4
 
 _Ints = npt.NDArray[np.int64]
 
@@ -50,27 +53,36 @@ class Partition:
             return None
 
 
-def bucket_of(workload: str) -> int:
-    """Bucket of a workload: the same on every machine and in every run."""
+@dataclass(frozen=True, slots=True, order=True)
+class PartitionFile:
+    """A partition that a store holds, and where."""
+
+    bucket: int
+    day: int  # days since 1970-01-01 UTC
+    path: Path
+
+
+def bucket_of(workload: str, buckets: int) -> int:
+    """Bucket of a workload, of so many: the same on every machine and in every run."""
     digest = hashlib.blake2b(workload.encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "big") % BUCKETS
+    return int.from_bytes(digest, "big") % buckets
 
 
-def split(rows: pa.Table) -> list[tuple[Partition, pa.Table]]:
-    """Rows by partition, each in the order given."""
+def split(rows: pa.Table, buckets: int) -> list[tuple[Partition, pa.Table]]:
+    """Rows by partition of a store of so many buckets, each in the order given."""
     if rows.num_rows == 0:
         return []
     keys = rows.column("workload").combine_chunks().dictionary_encode()
-    buckets = np.array([bucket_of(key) for key in keys.dictionary.to_pylist()], dtype=np.int64)
+    hashed = [bucket_of(key, buckets) for key in keys.dictionary.to_pylist()]
     days = rows.column("timestamp_ms").to_numpy() // MILLISECONDS_PER_DAY
-    codes: _Ints = days * BUCKETS + buckets[keys.indices.to_numpy()]
+    codes: _Ints = days * buckets + np.array(hashed, dtype=np.int64)[keys.indices.to_numpy()]
     order = np.argsort(codes, kind="stable")
     sorted_codes = codes[order]
     sorted_rows = rows.take(pa.array(order)).combine_chunks()
     edges = [0, *(np.flatnonzero(np.diff(sorted_codes)) + 1).tolist(), len(codes)]
     found = []
     for start, end in pairwise(edges):
-        day, bucket = divmod(int(sorted_codes[start]), BUCKETS)
+        day, bucket = divmod(int(sorted_codes[start]), buckets)
         found.append((Partition(day, bucket), sorted_rows.slice(start, end - start)))
     return found
 

@@ -23,8 +23,9 @@ FLUSH_ROWS = 250_000  # about 50 MB in memory with every column filled
 class Staging:
     """A folder of uncommitted rows. Use as a context manager."""
 
-    def __init__(self, folder: Path, flush_rows: int = FLUSH_ROWS) -> None:
+    def __init__(self, folder: Path, buckets: int, flush_rows: int = FLUSH_ROWS) -> None:
         self.folder = folder
+        self._buckets = buckets
         self._flush_rows = flush_rows
         self._buffer: list[pa.Table] = []
         self._buffered_rows = 0
@@ -55,7 +56,7 @@ class Staging:
 
     def partitions(self) -> list[Partition]:
         """Every partition that got rows, sorted. No more rows may be added afterwards."""
-        self._rest = dict(split(self._take()))
+        self._rest = dict(split(self._take(), self._buckets))
         return sorted({*self._places, *self._rest})
 
     def rows(self, partition: Partition) -> pa.Table:
@@ -80,7 +81,7 @@ class Staging:
             pa.OSFile(str(path), "wb") as file,
             pa.ipc.new_file(file, STORE_SCHEMA, options=options) as writer,
         ):
-            for number, (partition, rows) in enumerate(split(self._take())):
+            for number, (partition, rows) in enumerate(split(self._take(), self._buckets)):
                 writer.write_batch(rows.to_batches()[0])
                 self._places[partition].append((len(self._spilled), number))
         self._spilled.append(path)

@@ -26,9 +26,15 @@ import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rightsizing.errors import StoreError
+from rightsizing.errors import ConfigError, StoreError
 from rightsizing.measure.lock import writer_lock
-from rightsizing.measure.partition import BUCKETS, Partition, bucket_of, merge
+from rightsizing.measure.partition import (
+    BUCKETS,
+    Partition,
+    PartitionFile,
+    bucket_of,
+    merge,
+)
 from rightsizing.measure.progress import Progress, ProgressListener, ignore_progress
 from rightsizing.measure.schema import STORE_SCHEMA, conform
 from rightsizing.measure.staging import Staging
@@ -37,6 +43,7 @@ from rightsizing.units import MILLISECONDS_PER_DAY
 
 _META_FILE = "store.json"
 _STAGING_FOLDER = "staging"
+MAX_BUCKETS = 1024  # each is a folder and a file a day
 LOCK_WAIT_SECONDS = 10.0  # a recorder's append takes well under a second
 
 
@@ -65,9 +72,23 @@ class StoredWorkload:
 class Store:
     """Measurements on disk. Many readers, one writer at a time."""
 
-    def __init__(self, root: Path, *, lock_wait_seconds: float = LOCK_WAIT_SECONDS) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        lock_wait_seconds: float = LOCK_WAIT_SECONDS,
+        buckets: int = BUCKETS,
+    ) -> None:
+        """Open a store, or name the folder of a new one.
+
+        ``buckets`` is that of a new store, one for each 25,000 workloads; a store that exists keeps
+        its own. Raises ConfigError when it is not 1 to 1,024.
+        """
+        if not 1 <= buckets <= MAX_BUCKETS:
+            raise ConfigError(f"{buckets} buckets asked for; give a whole number to {MAX_BUCKETS}")
         self.root = root
         self._lock_wait_seconds = lock_wait_seconds
+        self._new_buckets = buckets
 
     def append(self, rows: pa.Table, source: str) -> Appended:
         """Write rows; ``source`` names their origin where they do not say it themselves.
@@ -88,10 +109,10 @@ class Store:
         Memory is bounded by the largest batch and the largest partition. An exception raised by
         ``batches`` passes through.
         """
-        with self._writing(), Staging(self.root / _STAGING_FOLDER) as staging:
+        with self._writing() as buckets, Staging(self.root / _STAGING_FOLDER, buckets) as staging:
             for batch in batches:
                 staging.add(conform(batch, source))
-            return self._commit(staging, progress)
+            return self._commit(staging, buckets, progress)
 
     def measurements(
         self,
@@ -105,17 +126,13 @@ class Store:
         Raises StoreError when the store is empty or unreadable. Workloads and times without rows
         give a table without rows.
         """
-        self._check_version()
-        held = self._partitions()
-        if not held:
-            raise StoreError(f"the store at {self.root} is empty; run `rightsize measure` first")
-        buckets = None if workloads is None else {bucket_of(key) for key in workloads}
+        count = self._bucket_count()
+        held = self._held()
+        buckets = None if workloads is None else {bucket_of(key, count) for key in workloads}
         chosen = [
             partition
-            for partition in held
-            if (buckets is None or partition.bucket in buckets)
-            and (start_ms is None or (partition.day + 1) * MILLISECONDS_PER_DAY > start_ms)
-            and (end_ms is None or partition.day * MILLISECONDS_PER_DAY < end_ms)
+            for partition in self._between(held, start_ms, end_ms)
+            if buckets is None or partition.bucket in buckets
         ]
         # Without a matching file the first one still gives the schema, and the filters no rows.
         paths = [str(self.root / partition.path) for partition in chosen or held[:1]]
@@ -127,6 +144,28 @@ class Store:
         if end_ms is not None:
             table = table.filter(table.timestamp_ms < end_ms)
         return table
+
+    def partitions(
+        self, *, start_ms: int | None = None, end_ms: int | None = None
+    ) -> tuple[PartitionFile, ...]:
+        """The files that hold any time in [start, end), by bucket and day; whole days each.
+
+        Raises StoreError when the store is empty or unreadable.
+        """
+        self._bucket_count()
+        return tuple(
+            sorted(
+                PartitionFile(partition.bucket, partition.day, self.root / partition.path)
+                for partition in self._between(self._held(), start_ms, end_ms)
+            )
+        )
+
+    def read(self, paths: Sequence[Path]) -> ibis.Table:
+        """The measurements in some of the store's files, at least one; every row of them.
+
+        Raises StoreError when one cannot be read.
+        """
+        return self._read([str(path) for path in paths])
 
     def workloads(self) -> tuple[StoredWorkload, ...]:
         """What is stored of each workload, sorted by key. Raises StoreError when empty."""
@@ -170,6 +209,22 @@ class Store:
                 f"delete the damaged file and measure its day again"
             ) from error
 
+    def _held(self) -> list[Partition]:
+        held = self._partitions()
+        if not held:
+            raise StoreError(f"the store at {self.root} is empty; run `rightsize measure` first")
+        return held
+
+    @staticmethod
+    def _between(
+        held: Iterable[Partition], start_ms: int | None, end_ms: int | None
+    ) -> Iterator[Partition]:
+        for partition in held:
+            if (start_ms is None or (partition.day + 1) * MILLISECONDS_PER_DAY > start_ms) and (
+                end_ms is None or partition.day * MILLISECONDS_PER_DAY < end_ms
+            ):
+                yield partition
+
     def _partitions(self) -> list[Partition]:
         found = (Partition.parse(f"{path.parent.name}/{path.name}") for path in self._files())
         return sorted(partition for partition in found if partition is not None)
@@ -177,7 +232,8 @@ class Store:
     def _files(self) -> Iterator[Path]:
         return self.root.glob("bucket-*/*.parquet")
 
-    def _check_version(self) -> None:
+    def _bucket_count(self) -> int:
+        """Buckets of this store; of a new one, those asked for. Checks the schema's version."""
         path = self.root / _META_FILE
         try:
             meta = json.loads(path.read_text(encoding="utf-8"))
@@ -188,25 +244,30 @@ class Store:
                     f"{path} is missing, so the schema of the files beside it is unknown; restore "
                     f"it or move the folder away and measure again"
                 ) from None
-            return
+            return self._new_buckets
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{path} cannot be read ({error}); move the store away") from error
-        if (version, buckets) != (SCHEMA_VERSION, BUCKETS):
+        if version != SCHEMA_VERSION or not 1 <= buckets <= MAX_BUCKETS:
             raise StoreError(
                 f"the store at {self.root} has schema {version} with {buckets} buckets, this "
-                f"version reads schema {SCHEMA_VERSION} with {BUCKETS}; measure into another folder"
+                f"version reads schema {SCHEMA_VERSION} with 1 to {MAX_BUCKETS}; measure into "
+                f"another folder"
             )
+        return buckets
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Hold the writer's lock in a prepared folder; disk errors become StoreError."""
+    def _writing(self) -> Iterator[int]:
+        """Hold the writer's lock in a prepared folder and give the store's bucket count.
+
+        Disk errors become StoreError.
+        """
         with self._disk_errors():
             self.root.mkdir(parents=True, exist_ok=True)
             with writer_lock(self.root / "writer.lock", self._lock_wait_seconds):
-                self._check_version()
+                buckets = self._bucket_count()
                 # Left by a writer that died: never committed, so never part of the store.
                 shutil.rmtree(self.root / _STAGING_FOLDER, ignore_errors=True)
-                yield
+                yield buckets
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
@@ -218,7 +279,7 @@ class Store:
                 f"of this write was kept and older data is intact: free the disk, then run again"
             ) from error
 
-    def _commit(self, staging: Staging, progress: ProgressListener) -> Appended:
+    def _commit(self, staging: Staging, buckets: int, progress: ProgressListener) -> Appended:
         given = new = repeats = conflicts = 0
         prepared: list[tuple[Path, Path]] = []
         partitions = staging.partitions()
@@ -233,15 +294,15 @@ class Store:
                 waiting = staging.folder / f"{partition.day}-{partition.bucket}.parquet"
                 _write_synced(merged.rows, waiting)
                 prepared.append((waiting, target))
-        self._publish(prepared)
+        self._publish(prepared, buckets)
         progress(Progress("storing", len(partitions), len(partitions)))
         return Appended(given, new, _duplicate_skips(repeats, conflicts))
 
-    def _publish(self, prepared: list[tuple[Path, Path]]) -> None:
+    def _publish(self, prepared: list[tuple[Path, Path]], buckets: int) -> None:
         """Move prepared files into place: no step here needs disk space for data."""
         meta = self.root / _META_FILE
         if not meta.exists():
-            content = json.dumps({"schema_version": SCHEMA_VERSION, "buckets": BUCKETS})
+            content = json.dumps({"schema_version": SCHEMA_VERSION, "buckets": buckets})
             waiting = meta.with_suffix(".tmp")
             waiting.write_text(content + "\n", encoding="utf-8")
             waiting.replace(meta)

@@ -3,44 +3,117 @@
 A workload may have several resource ids (the two slots of a fleet); what sizes an instance is the
 busiest of them, so ``busiest`` keeps, for each interval, the largest demand of any and the largest
 capacity among them. Runs unchanged on every engine Ibis has. Nothing here reads a value or keeps a
-table: each query below is one scan.
+table.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import ibis
 from ibis import _
 from ibis.expr import types as ir
 
-from rightsizing.profile.histograms import cpu_bin, log_bin
-from rightsizing.units import MILLISECONDS_PER_DAY
-
 AT_LIMIT_RATIO = 0.98  # CPU at 98 % of capacity and more counts as at the limit (chosen by us)
 NEAR_LIMIT_RATIO = 0.95  # memory at 95 % and more: reclaim has begun, use says little (by us)
 CREDITS_EXHAUSTED = 1.0  # less than one credit is under a minute of one vCPU
+# Amounts that are summed are counted in steps of 2 ** -20 (cores, ratios, instances) or in bytes:
+# sums of integers do not depend on the order, and this scaling is exact.
+SUM_STEPS = 2**20
+
+_MOST_CORES = 1e6
+_MOST_BYTES = float(2**46)  # 64 TiB, twice the largest instance; a day of seconds still adds up
+_MOST = 1e18
+# Least and largest value of a column that can be a reading; outside it is not measured. A capacity
+# of 0 is a machine that is off. NaN compares as larger than any number in DuckDB and Spark.
+RANGES = MappingProxyType(
+    {
+        "cpu_cores_mean": (0.0, _MOST_CORES),
+        "cpu_cores_max": (0.0, _MOST_CORES),
+        "capacity_cores": (1e-6, _MOST_CORES),
+        "memory_bytes_mean": (0.0, _MOST_BYTES),
+        "memory_bytes_max": (0.0, _MOST_BYTES),
+        "capacity_memory_bytes": (1.0, _MOST_BYTES),
+        "instances": (0.0, _MOST_CORES),
+        "network_in_bytes_per_s": (0.0, _MOST),
+        "network_out_bytes_per_s": (0.0, _MOST),
+        "disk_read_bytes_per_s": (0.0, _MOST),
+        "disk_write_bytes_per_s": (0.0, _MOST),
+        "disk_read_ops_per_s": (0.0, _MOST),
+        "disk_write_ops_per_s": (0.0, _MOST),
+        "cpu_credit_balance": (0.0, _MOST),
+        "cpu_throttled_ratio": (0.0, 1.0),
+        "oom_kills": (0.0, _MOST_CORES),
+    }
+)
 
 
-def interval_table(measurements: ir.Table) -> ir.Table:
-    """One row a measurement: demands, capacities, and 0/1 marks of censored demand."""
-    rows = measurements.select(
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What measurements hold, so that a query need not ask of every row what holds of none."""
+
+    measured: frozenset[str]  # columns of RANGES with a value in any row
+    whole: frozenset[str]  # of them, those with a value within its range in every row
+    mixed_intervals: bool  # rows differ in interval_s, or some are not positive
+    several: tuple[str, ...] = ()  # workloads of several resources, sorted
+    resized: tuple[str, ...] = ()  # workloads whose capacity changes, sorted
+    one: bool = True  # some workload has one resource
+
+    def measures(self, *columns: str) -> bool:
+        """True when any of these columns holds a value."""
+        return not self.measured.isdisjoint(columns)
+
+    @property
+    def cpu(self) -> bool:
+        """True when any row measured CPU."""
+        return self.measures("cpu_cores_max", "cpu_cores_mean")
+
+    @property
+    def always(self) -> bool:
+        """True when every row measured CPU or memory."""
+        demands = {"cpu_cores_max", "cpu_cores_mean", "memory_bytes_max", "memory_bytes_mean"}
+        return not self.whole.isdisjoint(demands)
+
+    @property
+    def memory(self) -> bool:
+        """True when any row measured memory."""
+        return self.measures("memory_bytes_max", "memory_bytes_mean")
+
+
+def interval_table(measurements: ir.Table, content: Content) -> ir.Table:
+    """One row a measurement: demands, capacities, and 0/1 marks of censored demand.
+
+    A value outside ``RANGES`` counts as not measured; a row without a positive interval or with a
+    time before 1970 does not count at all. ``cpu_mean``, ``throttled`` and ``instances`` are
+    integers, in steps of 1 / ``SUM_STEPS``; ``memory_mean`` is whole bytes.
+    """
+    valid = measurements.filter(_.timestamp_ms >= 0)
+    if content.mixed_intervals:
+        valid = valid.filter(_.interval_s > 0)
+    read = _reader(valid, content)
+    cpu, cpu_mean = read("cpu_cores_max", "cpu_cores_mean"), read("cpu_cores_mean", "cpu_cores_max")
+    memory = read("memory_bytes_max", "memory_bytes_mean")
+    memory_mean = read("memory_bytes_mean", "memory_bytes_max")
+    rows = valid.select(
         "workload",
         "timestamp_ms",
         "interval_s",
-        day=_.timestamp_ms // MILLISECONDS_PER_DAY,
-        cpu=ibis.coalesce(_.cpu_cores_max, _.cpu_cores_mean),
-        cpu_is_peak=_.cpu_cores_max.notnull().cast("int64"),
-        cpu_mean=ibis.coalesce(_.cpu_cores_mean, _.cpu_cores_max),
-        capacity_cores=_positive(_.capacity_cores),
-        memory=ibis.coalesce(_.memory_bytes_max, _.memory_bytes_mean),
-        memory_mean=ibis.coalesce(_.memory_bytes_mean, _.memory_bytes_max),
-        capacity_memory=_positive(_.capacity_memory_bytes),
-        instances=_.instances,
-        network=_larger(_.network_in_bytes_per_s, _.network_out_bytes_per_s),
-        disk_bytes=_sum(_.disk_read_bytes_per_s, _.disk_write_bytes_per_s),
-        disk_ops=_sum(_.disk_read_ops_per_s, _.disk_write_ops_per_s),
-        throttled=_.cpu_throttled_ratio,
-        credits=_.cpu_credit_balance,
-        oom_kills=_.oom_kills,
+        cpu=cpu,
+        cpu_is_peak=read("cpu_cores_max").notnull().cast("int64"),
+        cpu_mean=_steps(cpu_mean),
+        capacity_cores=read("capacity_cores"),
+        memory=memory,
+        memory_mean=memory_mean.floor().cast("int64"),
+        capacity_memory=read("capacity_memory_bytes"),
+        instances=_steps(read("instances")),
+        network=_larger(read("network_in_bytes_per_s"), read("network_out_bytes_per_s")),
+        disk_bytes=_sum(read("disk_read_bytes_per_s"), read("disk_write_bytes_per_s")),
+        disk_ops=_sum(read("disk_read_ops_per_s"), read("disk_write_ops_per_s")),
+        throttled=_steps(read("cpu_throttled_ratio")),
+        credits=read("cpu_credit_balance"),
+        oom_kills=read("oom_kills"),
     )
     return rows.mutate(
         at_limit=(_.cpu >= _.capacity_cores * AT_LIMIT_RATIO).cast("int64"),
@@ -69,73 +142,30 @@ def busiest(intervals: ir.Table) -> ir.Table:
         oom_kills=_.oom_kills.sum(),
         at_limit=_.at_limit.max(),
         near_limit=_.near_limit.max(),
-        day=_.day.min(),
     )
 
 
-def daily_table(intervals: ir.Table) -> ir.Table:
-    """One row a (workload, day): counts, sums and maxima, so that days merge by adding."""
-    usable = _.cpu.notnull() | _.memory.notnull()
-    return intervals.group_by("workload", "day").aggregate(
-        start_ms=_.timestamp_ms.min(where=usable),
-        end_ms=(_.timestamp_ms + _.interval_s * 1000).max(where=usable),
-        samples=usable.cast("int64").sum(),
-        cpu_samples=_.cpu.count(),
-        cpu_without_capacity=(_.cpu.notnull() & _.capacity_cores.isnull()).cast("int64").sum(),
-        cpu_peak_samples=_.cpu_is_peak.sum(),
-        cpu_mean_sum=_.cpu_mean.sum(),
-        cpu_max=_.cpu.max(),
-        capacity_cores=_last(_.capacity_cores),
-        at_limit=_.at_limit.sum(),
-        throttled_sum=_.throttled.sum(),
-        throttled_samples=_.throttled.count(),
-        exhausted=_.exhausted.sum(),
-        credit_samples=_.exhausted.count(),
-        memory_samples=_.memory.count(),
-        memory_mean_sum=_.memory_mean.sum(),
-        memory_max=_.memory.max(),
-        capacity_memory=_last(_.capacity_memory),
-        near_limit=_.near_limit.sum(),
-        instances_sum=_.instances.sum(),
-        instances_samples=_.instances.count(),
-        instances_max=_.instances.max(),
-    )
+def _reader(rows: ir.Table, content: Content) -> Callable[..., ir.NumericValue]:
+    """A function that gives the first of some columns that holds a reading, else null."""
+
+    def one(name: str) -> ir.NumericValue:
+        if name in content.whole:
+            return rows[name]
+        lowest, highest = RANGES[name]
+        usable = (rows[name] >= lowest) & (rows[name] <= highest)
+        return usable.ifelse(rows[name], ibis.null("float64"))
+
+    def first(*names: str) -> ir.NumericValue:
+        held = [name for name in names if name in content.measured]
+        if not held:
+            return ibis.null("float64")
+        return one(held[0]) if held[0] in content.whole else ibis.coalesce(*map(one, held))
+
+    return first
 
 
-def cpu_bin_counts(intervals: ir.Table) -> ir.Table:
-    """(workload, day, capacity_cores, bin, count) of CPU samples with a known capacity."""
-    known = intervals.filter(_.cpu.notnull(), _.capacity_cores.notnull())
-    return known.group_by(
-        "workload", "day", "capacity_cores", bin=cpu_bin(_.cpu, _.capacity_cores)
-    ).aggregate(count=_.count())
-
-
-def log_bin_counts(intervals: ir.Table, column: str) -> ir.Table:
-    """(workload, bin, count) of a column in logarithmic bins."""
-    known = intervals.filter(intervals[column].notnull())
-    return known.group_by("workload", bin=log_bin(known[column])).aggregate(count=_.count())
-
-
-def oom_kill_counts(intervals: ir.Table) -> ir.Table:
-    """(workload, capacity_memory, kills): under which limit processes were killed."""
-    killed = intervals.filter(_.oom_kills > 0)
-    return killed.group_by("workload", "capacity_memory").aggregate(kills=_.oom_kills.sum())
-
-
-def interval_counts(intervals: ir.Table) -> ir.Table:
-    """(workload, interval_s, count) of intervals that measured CPU or memory."""
-    usable = intervals.filter(_.cpu.notnull() | _.memory.notnull())
-    return usable.group_by("workload", "interval_s").aggregate(count=_.count())
-
-
-def _last(column: ir.NumericColumn) -> ir.NumericScalar:
-    # What was in force at the day's end: a limit lowered at noon is the limit from then on.
-    return column.argmax(_.timestamp_ms, where=column.notnull())
-
-
-def _positive(column: ir.NumericValue) -> ir.NumericValue:
-    # A powered-off machine reports a capacity of 0; that is no capacity.
-    return (column > 0).ifelse(column, ibis.null("float64"))
+def _steps(value: ir.NumericValue) -> ir.IntegerValue:
+    return (value * float(SUM_STEPS)).floor().cast("int64")
 
 
 def _larger(left: ir.NumericValue, right: ir.NumericValue) -> ir.NumericValue:

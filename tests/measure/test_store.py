@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rightsizing.errors import StoreError
+from rightsizing.errors import ConfigError, StoreError
 from rightsizing.measure import store as store_module
 from rightsizing.measure.partition import BUCKETS, Partition, bucket_of
 from rightsizing.measure.staging import Staging
@@ -248,19 +248,21 @@ def test_partition_paths_round_trip():
 
 def test_buckets_do_not_depend_on_the_run():
     """The bucket of a workload is fixed, since files of other runs rely on it."""
-    assert {key: bucket_of(key) for key in ("web", "api", "trader")} == {
-        "web": bucket_of("web"),
-        "api": bucket_of("api"),
-        "trader": bucket_of("trader"),
+    assert {key: bucket_of(key, BUCKETS) for key in ("web", "api", "trader")} == {
+        "web": bucket_of("web", BUCKETS),
+        "api": bucket_of("api", BUCKETS),
+        "trader": bucket_of("trader", BUCKETS),
     }
-    assert {bucket_of(f"workload-{number}") for number in range(200)} == set(range(BUCKETS))
+    assert {bucket_of(f"workload-{number}", BUCKETS) for number in range(200)} == set(
+        range(BUCKETS)
+    )
 
 
 def test_spilling_keeps_the_order_of_rows(tmp_path, make_rows):
     """Rows that went through the disk come back in the order they were added."""
     from rightsizing.measure.schema import conform
 
-    with Staging(tmp_path / "staging", flush_rows=2) as staging:
+    with Staging(tmp_path / "staging", BUCKETS, flush_rows=2) as staging:
         for number in range(5):
             staging.add(conform(make_rows("web", [0], cpu=[float(number)]), "file"))
         (partition,) = staging.partitions()
@@ -307,3 +309,39 @@ def test_any_order_and_any_cut_give_the_same_table(data, keys, tmp_path_factory)
     )
     assert found == expected
     assert new == len(expected)
+
+
+def test_a_store_keeps_the_buckets_it_was_made_with(tmp_path, make_rows):
+    """Asked for 16 at first; who opens it later without saying so, or otherwise, reads 16."""
+    keys = [f"service-{number}" for number in range(60)]
+    table = pa.concat_tables([make_rows(key, [0, 300]) for key in keys])
+    Store(tmp_path, buckets=16).append(table, "file")
+    assert json.loads((tmp_path / "store.json").read_text())["buckets"] == 16
+    later = Store(tmp_path)
+    later.append(make_rows("service-7", [600]), "file")
+    assert {item.bucket for item in later.partitions()} == {bucket_of(key, 16) for key in keys}
+    assert later.measurements(["service-7"]).count().to_pyarrow().as_py() == 3
+    assert len(Store(tmp_path, buckets=2).workloads()) == 60
+
+
+@pytest.mark.parametrize("buckets", [0, -1, 1025])
+def test_a_bucket_count_out_of_range_is_refused(tmp_path, buckets):
+    """1 to 1,024."""
+    with pytest.raises(ConfigError, match=f"{buckets} buckets asked for"):
+        Store(tmp_path, buckets=buckets)
+
+
+def test_partitions_are_the_files_of_whole_days(store, make_rows):
+    """Noon to noon touches two days; asking for the second gives its file alone."""
+    store.append(make_rows("web", [0, 86_400]), "file")
+    files = store.partitions()
+    assert [item.day for item in files] == [20_000, 20_001]
+    second = store.partitions(start_ms=20_001 * 86_400_000)
+    assert second == files[1:]
+    assert store.read([second[0].path]).count().to_pyarrow().as_py() == 1
+
+
+def test_partitions_of_an_empty_store_are_an_error(store):
+    """As for its measurements."""
+    with pytest.raises(StoreError, match="is empty"):
+        store.partitions()

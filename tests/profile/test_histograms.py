@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
+import ibis
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rightsizing.profile.histograms import (
     above,
+    cpu_bin,
     cpu_upper_edge,
+    log_bin,
     log_upper_edge,
     merge,
     rebinned,
@@ -34,14 +41,15 @@ def test_rebinning_never_understates_and_adds_less_than_a_bin(
 ) -> None:
     """The new upper edge is not below the old one, and less than one new bin above it."""
     edge = cpu_upper_edge(bin_index, old)
-    moved = cpu_upper_edge(rebinned(bin_index, old, new), new)
+    moved = cpu_upper_edge(int(rebinned(np.array([bin_index]), old, new)[0]), new)
     assert moved >= edge * (1 - 1e-9)
     assert moved < edge + new / 200 * (1 + 1e-6)
 
 
 def test_rebinning_to_the_same_capacity_changes_nothing() -> None:
     """Exactly, not nearly."""
-    assert all(rebinned(bin_index, 3.0, 3.0) == bin_index for bin_index in range(300))
+    bins = np.arange(300)
+    assert (rebinned(bins, 3.0, 3.0) == bins).all()
 
 
 _pairs = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 9)), max_size=30)
@@ -62,3 +70,34 @@ def test_counting_above_a_size_includes_the_bin_that_straddles_it() -> None:
     assert above(histogram, 2.0, 0.015) == 4
     assert above(histogram, 2.0, 0.02) == 1
     assert above(histogram, 2.0, 0.03) == 0
+
+
+def test_no_single_lies_so_near_an_edge_that_logarithms_could_differ() -> None:
+    """Around each edge up to 1e38, the two singles' ln / ln 1.01 is 70 last places away from it.
+
+    Engines' logarithms are within one or two last places of the true one.
+    """
+    for edge in range(1, 8790):
+        value = 1.01**edge
+        nearest = np.float32(value)
+        below, above = (np.nextafter(nearest, np.float32(side)) for side in (0, np.inf))
+        for single in (below, nearest, above):
+            ratio = math.log(float(single)) / math.log(1.01)
+            assert abs(ratio - edge) > 70 * np.spacing(ratio)
+
+
+def test_log_bins_hold_their_edges() -> None:
+    """Just above an edge DuckDB gives its bin, clearly below it the one before."""
+    edges = 1.01 ** np.arange(1, 4000)
+    values = np.concatenate((edges * (1 + 2e-7), edges * (1 - 2e-7), [0.0, 0.5, 1.0]))
+    found = ibis.memtable(pa.table({"value": values})).select(bin=log_bin(ibis._.value))
+    wanted = [*range(1, 4000), *range(3999), 0, 0, 0]
+    assert found.to_pyarrow()["bin"].to_pylist() == wanted
+
+
+@given(st.floats(0, 1e6), st.sampled_from([0.5, 1.0, 3.0, 7.5, 96.0, 1e-6]))
+def test_cpu_bins_are_plain_division(cores: float, capacity: float) -> None:
+    """floor(200 x cores / capacity) in double precision, as numpy computes it."""
+    table = ibis.memtable(pa.table({"cores": [cores], "capacity": [capacity]}))
+    found = table.select(bin=cpu_bin(table.cores, table.capacity)).to_pyarrow()["bin"][0].as_py()
+    assert found == int(np.floor(np.float64(cores) * 200 / np.float64(capacity)))

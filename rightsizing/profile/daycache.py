@@ -1,0 +1,311 @@
+"""A cache of daily statistics beside a store: a new day costs a day's work.
+
+    bucket-<n>/<date>.parquet   the rows (``dayquery.DAY_SCHEMA``) of one partition of the store
+
+Each file names the partition it was made of by size and modification time; one that is missing,
+damaged, of another version or of a partition that changed since is made again. Files appear whole,
+by renaming, so an interrupted update goes on where it stopped. Memory is bounded: partitions are
+counted some days of one bucket at a time, and tables hold a limited number of bins.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from ibis.expr import types as ir
+
+from rightsizing.errors import StoreError
+from rightsizing.profile.build import measured_rows
+from rightsizing.profile.dayquery import DAY_SCHEMA, with_workloads
+from rightsizing.profile.daytable import DayTable
+from rightsizing.profile.filecontent import content_of_files
+from rightsizing.profile.tableassembly import CELLS, ORDINARY_BINS, day_tables
+
+CACHE_VERSION = b"1"  # of the rows' meaning and schema; another one is made again
+ROWS_PER_QUERY = 8_000_000  # measurements counted at once: about 0.5 GB in the engine
+_ROW_GROUP = 2_048  # workloads; what a part of a large bucket is read by
+_VERSION_KEY, _IDENTITY_KEY = b"rightsizing_version", b"rightsizing_partition"
+
+# Called with (done, total) partitions before each query and at the end; an exception it raises, as
+# KeyboardInterrupt, cancels the update and passes through.
+UpdateListener = Callable[[int, int], None]
+
+
+class Partition(Protocol):
+    """One Parquet file of the store: a bucket of workloads on one UTC day."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def bucket(self) -> int:
+        """Bucket of workloads; a workload is always in the same."""
+
+    @property
+    def day(self) -> int:
+        """Days since 1970-01-01."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUpdate:
+    """What an update did: partitions counted anew, and those whose file was still right."""
+
+    computed: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Rows of one partition, and which state of it they are of."""
+
+    partition: Partition
+    identity: bytes
+    rows: pa.Table
+
+
+def ignore_update(done: int, total: int) -> None:
+    """Listen to nothing."""
+    del done, total
+
+
+class DayCache:
+    """Daily statistics of a store's partitions, on disk.
+
+    Args:
+        folder: where the files are kept; made when it is needed.
+        read: gives the measurements in some of the store's files as one Ibis table.
+    """
+
+    def __init__(self, folder: Path, read: Callable[[Sequence[Path]], ir.Table]) -> None:
+        self.folder = folder
+        self._read = read
+
+    def update(
+        self, partitions: Sequence[Partition], listener: UpdateListener = ignore_update
+    ) -> CacheUpdate:
+        """Count the partitions whose file is missing, damaged or outdated.
+
+        Raises StoreError when a partition cannot be read or a file cannot be written; what was
+        counted before stays.
+        """
+        # Files are written while the engine counts the next days.
+        with self._writing(), ThreadPoolExecutor(1) as writer:
+            stale = sorted(
+                (item for item in partitions if not self._is_current(item)),
+                key=lambda item: (item.bucket, item.day),
+            )
+            done = 0
+            written: Future[None] = writer.submit(self._keep, ())
+            for batch in _batches(stale):
+                listener(done, len(stale))
+                counted = self._count(batch)
+                written.result()
+                written = writer.submit(self._keep, counted)
+                done += len(batch)
+            written.result()
+            listener(done, len(stale))
+        return CacheUpdate(len(stale), len(partitions) - len(stale))
+
+    def tables(
+        self,
+        partitions: Sequence[Partition],
+        listener: UpdateListener = ignore_update,
+        *,
+        cells: int = CELLS,
+    ) -> Iterator[DayTable]:
+        """Day tables of all workloads in these partitions, bucket by bucket; updates first.
+
+        ``cells`` is the number of bins a table may hold, as for ``profile.build``.
+        """
+        self.update(partitions, listener)
+        # The next rows are read while the caller works on a table.
+        with ThreadPoolExecutor(1) as reader:
+            waiting: list[Future[pa.Table]] = []
+            for files, low, high in self._parts(partitions, cells):
+                waiting.append(reader.submit(self._joined, files, low, high))
+                if len(waiting) > 1:
+                    yield from day_tables(waiting.pop(0).result(), cells)
+            for last in waiting:
+                yield from day_tables(last.result(), cells)
+
+    def prune(self, partitions: Sequence[Partition]) -> int:
+        """Delete files of partitions that the store no longer has; returns how many."""
+        wanted = {self._path(item) for item in partitions}
+        with self._writing():
+            gone = [path for path in self.folder.glob("bucket-*/*.parquet") if path not in wanted]
+            for path in gone:
+                path.unlink()
+        return len(gone)
+
+    def _path(self, partition: Partition) -> Path:
+        return self.folder / f"bucket-{partition.bucket}" / partition.path.name
+
+    def _is_current(self, partition: Partition) -> bool:
+        try:
+            held = pq.read_schema(self._path(partition)).metadata or {}
+        except (OSError, pa.ArrowException):
+            return False
+        identity = _identity(partition.path)
+        return held.get(_VERSION_KEY) == CACHE_VERSION and held.get(_IDENTITY_KEY) == identity
+
+    def _count(self, batch: Sequence[Partition]) -> list[_Counted]:
+        # Taken before reading: a partition that changes meanwhile is counted again next time.
+        identities = [_identity(item.path) for item in batch]
+        paths = [item.path for item in batch]
+        measurements = self._read(paths)
+        try:
+            content = with_workloads(measurements, content_of_files(paths))
+            rows = measured_rows(measurements, content)
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(f"{paths[0].parent} cannot be read: {error}") from error
+        days = rows.column("day").to_numpy()
+        counted = []
+        for item, identity in zip(batch, identities, strict=True):
+            first, last = days.searchsorted([item.day, item.day + 1])
+            counted.append(_Counted(item, identity, rows.slice(first, last - first)))
+        return counted
+
+    def _keep(self, counted: Sequence[_Counted]) -> None:
+        for item in counted:
+            self._write(self._path(item.partition), item.rows, item.identity)
+
+    def _write(self, path: Path, rows: pa.Table, identity: bytes) -> None:
+        marked = rows.replace_schema_metadata(
+            {_VERSION_KEY: CACHE_VERSION, _IDENTITY_KEY: identity}
+        )
+        path.parent.mkdir(exist_ok=True)
+        waiting = path.with_suffix(".tmp")
+        with waiting.open("wb") as file:
+            pq.write_table(
+                marked,
+                file,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=["workload", "cpu_bins.list.element.value"],
+                row_group_size=_ROW_GROUP,
+                write_page_checksum=True,
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        waiting.replace(path)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One process writes at a time; the next finds the files of the one before."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / "writer.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise StoreError(
+                f"the profile cache at {self.folder} could not be written ({error}); free the disk "
+                f"or delete the folder, then run again"
+            ) from error
+
+    def _ranges(
+        self, files: Sequence[Partition], workloads: int
+    ) -> list[tuple[str | None, str | None]]:
+        """Ranges of workload keys, [low, high), of about so many workloads; None is open."""
+        largest = max((pq.read_metadata(self._path(item)) for item in files), key=_row_count)
+        step = max(workloads // _ROW_GROUP, 1)
+        edges: list[str | None] = [None]
+        for group in range(step, largest.num_row_groups, step):
+            statistics = largest.row_group(group).column(0).statistics
+            if statistics is not None and statistics.has_min_max:
+                edges.append(str(statistics.min))
+        return list(zip(edges, [*edges[1:], None], strict=True))
+
+    def _parts(
+        self, partitions: Sequence[Partition], cells: int
+    ) -> Iterator[tuple[list[Partition], str | None, str | None]]:
+        """Files of a bucket and a range of its workloads that may fit in one table."""
+        ordered = sorted(partitions, key=lambda item: (item.bucket, item.day))
+        for _bucket, members in groupby(ordered, key=lambda item: item.bucket):
+            files = list(members)
+            span = files[-1].day - files[0].day + 1
+            for low, high in self._ranges(files, max(cells // (span * ORDINARY_BINS), 1)):
+                yield files, low, high
+
+    def _joined(self, files: Sequence[Partition], low: str | None, high: str | None) -> pa.Table:
+        return pa.concat_tables([self._rows(item, low, high) for item in files])
+
+    def _rows(self, partition: Partition, low: str | None, high: str | None) -> pa.Table:
+        try:
+            return _read_range(self._path(partition), low, high)
+        except (OSError, pa.ArrowException):
+            # The footer was right, a page is damaged: count it again.
+            with self._writing():
+                self._keep(self._count([partition]))
+            return _read_range(self._path(partition), low, high)
+
+
+def _read_range(path: Path, low: str | None, high: str | None) -> pa.Table:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        groups = [
+            group
+            for group in range(file.num_row_groups)
+            if _overlaps(file.metadata.row_group(group).column(0).statistics, low, high)
+        ]
+        rows = file.read_row_groups(groups) if groups else DAY_SCHEMA.empty_table()
+    rows = rows.replace_schema_metadata(None).cast(DAY_SCHEMA)
+    # Rows are sorted by workload, so a range of workloads is a slice.
+    keys = rows["workload"]
+    first = 0 if low is None else pc.sum(pc.less(keys, low)).as_py() or 0
+    last = len(rows) if high is None else pc.sum(pc.less(keys, high)).as_py() or 0
+    return rows.slice(first, last - first)
+
+
+def _overlaps(statistics: pq.Statistics | None, low: str | None, high: str | None) -> bool:
+    if statistics is None or not statistics.has_min_max:
+        return True
+    return (low is None or statistics.max >= low) and (high is None or statistics.min < high)
+
+
+def _row_count(metadata: pq.FileMetaData) -> int:
+    return int(metadata.num_rows)
+
+
+def _identity(path: Path) -> bytes:
+    """Size and modification time of a partition, which the store replaces and never edits."""
+    try:
+        held = path.stat()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error}; measure its day again") from error
+    return f"{path.name} {held.st_size} {held.st_mtime_ns}".encode()
+
+
+def _batches(partitions: Sequence[Partition]) -> Iterator[list[Partition]]:
+    """Days of one bucket that are counted in one query."""
+    batch: list[Partition] = []
+    rows = 0
+    for item in partitions:
+        own = _stored_rows(item.path)
+        if batch and (batch[0].bucket != item.bucket or rows + own > ROWS_PER_QUERY):
+            yield batch
+            batch, rows = [], 0
+        batch.append(item)
+        rows += own
+    if batch:
+        yield batch
+
+
+def _stored_rows(path: Path) -> int:
+    try:
+        return _row_count(pq.read_metadata(path))
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(
+            f"{path} is damaged ({error}); delete it and measure its day again"
+        ) from error
