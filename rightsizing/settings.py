@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Annotated
 
 from pydantic import Field
 
 from rightsizing.errors import ConfigError
 from rightsizing.model.base import FrozenModel
 from rightsizing.model.declaration import SETTINGS_KEY
+from rightsizing.model.shape import CreditMode
 from rightsizing.model.stackconfig import parse_model
 from rightsizing.model.update import Json
 
@@ -44,6 +46,20 @@ class Settings(FrozenModel):
     )
     min_saving_pct: float = Field(
         default=5, ge=0, le=99, description="A cheaper type must save at least this share."
+    )
+    performance_per_vcpu: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict,
+        description="Own benchmark: speed of one vCPU by instance family, m5 being 1.",
+    )
+    latency_ratio_limit: float | None = Field(
+        default=None,
+        gt=1,
+        description="Slowest 95th percentile of latency under load, as a multiple of that without "
+        "load, for user-facing workloads; none: no such guard.",
+    )
+    credit_mode: CreditMode | None = Field(
+        default=None,
+        description="CPU credits of burstable types; none: standard for T2, unlimited for others.",
     )
     usd_per_core_month: Decimal | None = Field(
         default=None, ge=0, description="Own rate for a core of a container or host; else unknown."

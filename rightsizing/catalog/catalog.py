@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Self
@@ -24,7 +24,9 @@ from rightsizing.catalog.catalogfile import (
     SizeRow,
     read_catalog_file,
 )
+from rightsizing.catalog.performance import Performance, bundled_performance
 from rightsizing.catalog.specification import BYTES_PER_S_PER_MBPS
+from rightsizing.catalog.zones import ZoneOfferings, bundled_zones
 from rightsizing.errors import CatalogError
 from rightsizing.model.base import NoData
 from rightsizing.model.price import Price, Rates
@@ -38,13 +40,18 @@ _SUGGESTIONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Shapes by type; price tables by region and purchase option; types offered by region."""
+    """Shapes by type; price tables by region and purchase option; types offered by region.
+
+    Speeds and zones come with the package, whichever file the rest is from.
+    """
 
     _shapes: Mapping[str, InstanceShape]
     _prices: Mapping[tuple[str, str], PriceTable]
     _fargate: Mapping[tuple[str, Architecture], FargateTable]
     _offered: Mapping[str, tuple[InstanceShape, ...]]
     description: str
+    performance: Performance = field(default_factory=bundled_performance)
+    zones: ZoneOfferings = field(default_factory=bundled_zones)
 
     @classmethod
     def load(cls, path: Path | None = None) -> Self:

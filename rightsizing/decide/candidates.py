@@ -1,60 +1,43 @@
 """Tests that an instance type must pass to carry a fleet, and the excuse when it does not.
 
-Demand in cores is compared with vCPUs one to one, also across families: a core of a newer family is
-faster, so this errs on the large side. Network and EBS are compared with baseline figures, never
-with "up to" ones. A burstable or flex type must hold the CPU limit within its baseline.
+Demand in cores is translated into the candidate's vCPUs by measured performance. Network and EBS
+are compared with baseline figures, never with "up to" ones. A burstable or flex type must carry the
+demand over time where that is known, else the CPU limit within its baseline.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rightsizing.decide.demand import Demand
+from rightsizing.catalog.zones import ZoneOfferings
+from rightsizing.decide.cpufit import cpu_shortfalls
 from rightsizing.decide.policy import SizingPolicy
+from rightsizing.decide.requirement import Requirement, Shortfall
 from rightsizing.model.base import NoData
 from rightsizing.model.recommendation import Excuse, ExcuseCode, ReasonCode
 from rightsizing.model.shape import InstanceShape
-from rightsizing.model.workload import Architecture
+from rightsizing.model.workload import Workload
 from rightsizing.units import MIB_PER_GIB, gib, mib_to_bytes
 
-AT_BASELINE_RATIO = 0.95  # use at 95 % of a baseline counts as held down by it (chosen by us)
 BYTES_PER_MEGABIT = 125_000  # AWS states bandwidth in decimal megabits
-
-
-@dataclass(frozen=True, slots=True)
-class Requirement:
-    """What a type must carry. ``least_*`` are floors that keep dimensions which nobody measured,
-    or which the evidence forbids to reduce, as they are."""
-
-    demand: Demand
-    least_vcpus: int
-    least_memory_mib: int
-    current: InstanceShape
-    credits_ran_out: bool = False  # on the current type, if it is burstable
-
-
-@dataclass(frozen=True, slots=True)
-class Shortfall:
-    """One way in which a type is too small: the excuse, and the finding if it is the current."""
-
-    excuse: Excuse
-    reason: ReasonCode
 
 
 def usable(
     shape: InstanceShape,
     current: InstanceShape,
-    architectures: tuple[Architecture, ...],
+    workload: Workload,
     policy: SizingPolicy,
+    zones: ZoneOfferings,
 ) -> Excuse | None:
-    """Whether the owner's image, wishes and devices allow the type, whatever the demand."""
+    """Whether the owner's image, wishes, devices and zones allow the type, whatever the demand."""
     name = shape.instance_type
     if name == current.instance_type:
         return None
     if not policy.allows(name):
         return Excuse(name, ExcuseCode.OUT_OF_BOUNDS, "the policy's type patterns leave it out")
-    if shape.architecture not in architectures:
-        owned = ", ".join(architectures)
+    if shape.architecture not in workload.architectures:
+        owned = ", ".join(workload.architectures)
         return Excuse(
             name,
             ExcuseCode.WRONG_ARCHITECTURE,
@@ -62,6 +45,9 @@ def usable(
         )
     if not shape.current_generation and shape.family != current.family:
         return Excuse(name, ExcuseCode.OLD_GENERATION, "AWS lists it as previous generation")
+    lacking = zones.lacking(name, workload.region, workload.zones)
+    if not isinstance(lacking, NoData) and lacking:
+        return Excuse(name, ExcuseCode.NOT_OFFERED, f"not offered in {', '.join(lacking)}")
     return _special_purpose(shape, current)
 
 
@@ -69,14 +55,22 @@ def shortfalls(
     shape: InstanceShape, requirement: Requirement, *, with_full_margins: bool
 ) -> tuple[Shortfall, ...]:
     """Every way in which the type is too small, with the full margins or half of them."""
-    found = (
-        _cpu(shape, requirement, with_full_margins=with_full_margins),
-        _burst(shape, requirement),
-        _memory(shape, requirement, with_full_margins=with_full_margins),
-        _network(shape, requirement),
-        *_ebs(shape, requirement),
-    )
-    return tuple(shortfall for shortfall in found if shortfall is not None)
+    return tuple(_each(shape, requirement, with_full_margins=with_full_margins))
+
+
+def first_shortfall(shape: InstanceShape, requirement: Requirement) -> Shortfall | None:
+    """The first of them with full margins, without looking for the rest; None: the type fits."""
+    return next(_each(shape, requirement, with_full_margins=True), None)
+
+
+def _each(
+    shape: InstanceShape, requirement: Requirement, *, with_full_margins: bool
+) -> Iterator[Shortfall]:
+    yield from cpu_shortfalls(shape, requirement, with_full_margins=with_full_margins)
+    memory = _memory(shape, requirement, with_full_margins=with_full_margins)
+    for found in (memory, _network(shape, requirement), *_ebs(shape, requirement)):
+        if found is not None:
+            yield found
 
 
 def _special_purpose(shape: InstanceShape, current: InstanceShape) -> Excuse | None:
@@ -102,41 +96,6 @@ def _special_purpose(shape: InstanceShape, current: InstanceShape) -> Excuse | N
             f"{current.local_storage_gb}, and its use is not measured",
         )
     return None
-
-
-def _cpu(
-    shape: InstanceShape, requirement: Requirement, *, with_full_margins: bool
-) -> Shortfall | None:
-    cpu, vcpus = requirement.demand.cpu, shape.vcpus
-    sentence = None
-    if vcpus < requirement.least_vcpus:
-        sentence = f"{vcpus} vCPUs; fewer than {requirement.least_vcpus} are not allowed"
-    elif not isinstance(cpu, NoData):
-        needed = cpu.target if with_full_margins else cpu.tolerated
-        if vcpus < needed:
-            sentence = f"{vcpus} vCPUs; {needed:.2f} are needed"
-    return _shortfall(shape, ExcuseCode.CPU_TOO_SMALL, sentence, ReasonCode.CPU_UNDERPROVISIONED)
-
-
-def _burst(shape: InstanceShape, requirement: Requirement) -> Shortfall | None:
-    cpu, baseline = requirement.demand.cpu, shape.baseline_cpu_ratio
-    is_current = shape.instance_type == requirement.current.instance_type
-    if is_current and not requirement.credits_ran_out:
-        return None  # it proves itself by its measured credits, others by their baseline
-    sentence = None
-    if isinstance(baseline, NoData):
-        sentence = baseline.reason if shape.burstable and not is_current else None
-    elif isinstance(cpu, NoData):
-        sentence = "CPU was not measured, so its baseline may be too little"
-    else:
-        sustained = shape.vcpus * baseline
-        # Without credits demand is cut off at the baseline, so it never shows far above it.
-        carries = sustained * AT_BASELINE_RATIO if requirement.credits_ran_out else sustained
-        if cpu.observed > carries:
-            sentence = f"it sustains {sustained:.2f} cores; {cpu.observed:.2f} are used"
-    if is_current and sentence is not None:
-        sentence = f"CPU credits ran out: {sentence}"
-    return _shortfall(shape, ExcuseCode.BURST_CREDITS, sentence, ReasonCode.CPU_UNDERPROVISIONED)
 
 
 def _memory(

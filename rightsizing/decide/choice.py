@@ -16,16 +16,18 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One size that fits. ``cost`` serves to compare; of equal cost the larger size wins."""
+    """One size that fits. ``cost`` serves to compare; of equal cost the larger size wins, then the
+    newer generation."""
 
     name: str
     cost: Decimal
     cpu: float
     memory: float
+    generation: int = 0
 
 
 def cheapest(fitting: Sequence[Option], *, prefer: str) -> Option | None:
-    """The cheapest option; of equal cost ``prefer``, then more memory, more CPU, name."""
+    """The cheapest option; of equal cost ``prefer``, then more memory, more CPU, newer, name."""
     return min(
         fitting,
         key=lambda option: (
@@ -33,6 +35,7 @@ def cheapest(fitting: Sequence[Option], *, prefer: str) -> Option | None:
             option.name != prefer,
             -option.memory,
             -option.cpu,
+            -option.generation,
             option.name,
         ),
         default=None,

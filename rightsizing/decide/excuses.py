@@ -21,12 +21,15 @@ class Rejected:
     cost: Decimal | None
 
 
-def tell_excuses(rejected: Sequence[Rejected], chosen_cost: Decimal | None) -> tuple[Excuse, ...]:
+def tell_excuses(
+    rejected: Sequence[Rejected], chosen_cost: Decimal | None, *, every: bool = False
+) -> tuple[Excuse, ...]:
     """For each reason the rejected candidates nearest in cost to the choice, then a count.
 
     Candidates that cost clearly more than the choice are left out; people do not ask about them.
+    With ``every`` all candidates are told.
     """
-    limit = None if chosen_cost is None else chosen_cost * COMPARABLE_RATIO
+    limit = None if chosen_cost is None or every else chosen_cost * COMPARABLE_RATIO
     by_reason: dict[ExcuseCode, list[Rejected]] = defaultdict(list)
     for item in rejected:
         if item.cost is None or limit is None or item.cost <= limit:
@@ -34,13 +37,22 @@ def tell_excuses(rejected: Sequence[Rejected], chosen_cost: Decimal | None) -> t
     told: list[Excuse] = []
     for code in sorted(by_reason, key=_RANK.__getitem__):
         nearest = sorted(
-            by_reason[code], key=lambda item: (-(item.cost or 0), item.excuse.candidate)
+            by_reason[code],
+            key=lambda item: (_distance(item.cost, chosen_cost), item.excuse.candidate),
         )
-        told += [item.excuse for item in nearest[:NAMED_PER_REASON]]
-        others = len(nearest) - NAMED_PER_REASON
+        named = len(nearest) if every else NAMED_PER_REASON
+        told += [item.excuse for item in nearest[:named]]
+        others = len(nearest) - named
         if others > 0:
             told.append(Excuse(f"{others} more", code, "for the same reason"))
     return tuple(told)
+
+
+def _distance(cost: Decimal | None, chosen_cost: Decimal | None) -> tuple[bool, Decimal]:
+    """Unknown costs come last; without a choice's cost the dearest come first."""
+    if cost is None:
+        return True, Decimal(0)
+    return False, -cost if chosen_cost is None else abs(cost - chosen_cost)
 
 
 # A candidate that only missed on size surprises; one of the wrong architecture does not.
@@ -50,6 +62,7 @@ _RANK = {
         (
             ExcuseCode.MEMORY_TOO_SMALL,
             ExcuseCode.CPU_TOO_SMALL,
+            ExcuseCode.LATENCY,
             ExcuseCode.NETWORK_TOO_SMALL,
             ExcuseCode.EBS_TOO_SMALL,
             ExcuseCode.BURST_CREDITS,

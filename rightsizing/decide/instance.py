@@ -10,21 +10,31 @@ from dataclasses import replace
 from decimal import Decimal
 
 from rightsizing.catalog.catalog import Catalog
-from rightsizing.decide.candidates import Requirement, Shortfall, shortfalls
+from rightsizing.decide.burst import BurstDemand, BurstVerdict, judge_bursts
+from rightsizing.decide.candidates import shortfalls
 from rightsizing.decide.cost import fleet_cost
 from rightsizing.decide.demand import Demand
 from rightsizing.decide.excuses import tell_excuses
+from rightsizing.decide.frontier import Predictor, frontier
 from rightsizing.decide.guards import Guards
 from rightsizing.decide.market import Market, Pick
 from rightsizing.decide.outcome import Bounds, Capacity, Outcome
 from rightsizing.decide.policy import Scope, SizingPolicy
+from rightsizing.decide.requirement import (
+    Conditions,
+    Requirement,
+    Shortfall,
+    measured_family,
+)
 from rightsizing.model.base import NoData
-from rightsizing.model.price import Price
+from rightsizing.model.price import MonthlyCost, Price
 from rightsizing.model.recommendation import Decision, ReasonCode
 from rightsizing.model.shape import InstanceShape
 from rightsizing.model.size import ContainerSize, FleetSize
-from rightsizing.model.workload import Architecture, Workload
+from rightsizing.model.workload import Architecture, Workload, WorkloadClass
 from rightsizing.units import mib_to_bytes
+
+_UNKNOWN = Conditions()
 
 
 def decide_fleet(
@@ -37,17 +47,34 @@ def decide_fleet(
     policy: SizingPolicy,
     scope: Scope,
     credits_ran_out: bool,
+    conditions: Conditions = _UNKNOWN,
+    predict: Predictor | None = None,
 ) -> Outcome:
-    """Choose the type of a fleet. Raises CatalogError for a type or region it does not know."""
+    """Choose the type of a fleet.
+
+    Args:
+        conditions: what the measurements were taken on, and CPU use over time.
+        predict: minutes of shortage a month at a number of measured cores; without it the outcome
+            has no frontier.
+
+    Raises CatalogError for a type or region the catalog does not know.
+    """
     shape = catalog.shape(current.instance_type)
     market = Market.open(shape, workload, catalog, policy=policy, scope=scope)
+    guarded_latency = workload.workload_class is WorkloadClass.USER_FACING
     unmeasured = Requirement(  # floors where nobody measured
         demand=demand,
         least_vcpus=shape.vcpus if isinstance(demand.cpu, NoData) else 0,
         least_memory_mib=shape.memory_mib if isinstance(demand.memory, NoData) else 0,
         current=shape,
         credits_ran_out=credits_ran_out,
+        measured_on=measured_family(conditions, shape),
+        performance=catalog.performance.overridden(policy.performance_per_vcpu),
+        busy_cores=conditions.busy_cores,
+        latency_ratio_limit=policy.latency_ratio_limit if guarded_latency else None,
     )
+    bursts = _bursts(market, unmeasured, conditions.burst, policy)
+    market, unmeasured = market.charging(bursts), replace(unmeasured, bursts=bursts)
     guarded = replace(  # and where the evidence forbids a reduction
         unmeasured,
         least_vcpus=shape.vcpus if guards.cpu else 0,
@@ -77,13 +104,20 @@ def decide_fleet(
         decision=decision,
         target=sized(target),
         bounds=Bounds(sized(uncapped), sized(lower), sized(upper)),
-        capacity=Capacity(target.vcpus, mib_to_bytes(target.memory_mib)),
+        capacity=Capacity(unmeasured.cores(target), mib_to_bytes(target.memory_mib)),
         reasons=reasons,
-        binding=_binding(demand, lacking),
-        cost_before=fleet_cost(market.prices[shape.instance_type], current),
-        cost_after=fleet_cost(market.prices[target.instance_type], current),
-        missing_evidence=(*guards.missing_evidence, *_uncompared(demand)),
-        excuses=tell_excuses(pick.rejected, market.cost(target.instance_type)),
+        binding=_binding(demand, lacking) + _translation(unmeasured, target),
+        cost_before=_cost(market, shape, current),
+        cost_after=_cost(market, target, current),
+        missing_evidence=(
+            *guards.missing_evidence,
+            *_uncompared(demand),
+            *_doubts(unmeasured, target, workload, catalog),
+        ),
+        excuses=tell_excuses(
+            pick.rejected, market.cost(target.instance_type), every=policy.every_excuse
+        ),
+        frontier=() if predict is None else frontier(market, guarded, predict, target),
     )
 
 
@@ -173,6 +207,61 @@ def _bounds(
     if own is None or costs[1] is None or costs[1] < own:
         upper = target
     return lower, upper
+
+
+def _cost(market: Market, shape: InstanceShape, size: FleetSize) -> MonthlyCost | NoData:
+    cost = fleet_cost(market.price(shape.instance_type), size)
+    if isinstance(cost, NoData) or shape.instance_type not in market.surplus_usd_per_hour:
+        return cost
+    return replace(cost, basis=f"{cost.basis}, with surplus CPU credits")
+
+
+def _bursts(
+    market: Market, requirement: Requirement, burst: BurstDemand | NoData, policy: SizingPolicy
+) -> dict[str, BurstVerdict]:
+    """Verdicts on the types that share CPU over time; empty when use over time is not known."""
+    if isinstance(burst, NoData):
+        return {}
+    shapes = {name: shape for name, shape in market.shapes.items() if name not in market.unusable}
+    return judge_bursts(shapes, burst, requirement.speed, policy.credit_mode_of)
+
+
+def _translation(requirement: Requirement, target: InstanceShape) -> str:
+    """How a vCPU of another family was counted; empty when it was not translated."""
+    speed = requirement.speed(target)
+    if speed == 1:
+        return ""
+    return f"; a vCPU of {target.family} counts as {speed:.2f} of {requirement.measured_on}"
+
+
+def _doubts(
+    requirement: Requirement, target: InstanceShape, workload: Workload, catalog: Catalog
+) -> tuple[str, ...]:
+    """What could not be checked about a new type: its speed, its zones."""
+    current = requirement.current
+    if target is current:
+        return ()
+    found: list[str] = []
+    if target.family != current.family:
+        if requirement.measured_on is None:
+            found.append(
+                f"what the measurements were taken on (the capacity is not that of "
+                f"{current.instance_type}), so vCPUs were compared one to one"
+            )
+        else:
+            unknown = requirement.performance.unknown(requirement.measured_on, target.family)
+            if unknown is not None:
+                found.append(f"{unknown.reason}, so its vCPUs were compared one to one")
+    name, region = target.instance_type, workload.region
+    lacking = catalog.zones.lacking(name, region, workload.zones)
+    offered = catalog.zones.zones_of(name, region)
+    if isinstance(lacking, NoData):
+        found.append(lacking.reason)
+    elif not workload.zones and not isinstance(offered, NoData):
+        absent = catalog.zones.zones_in(region) - offered
+        if absent:
+            found.append(f"the zones in use; {name} is not offered in {', '.join(sorted(absent))}")
+    return tuple(found)
 
 
 def _uncompared(demand: Demand) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from rightsizing.model.recommendation import (
     Decision,
     Excuse,
     Finding,
+    FrontierPoint,
     ReasonCode,
     Recommendation,
 )
@@ -51,7 +52,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """CPU and memory of one instance of the target."""
+    """CPU and memory of one instance of the target, in cores of what was measured."""
 
     cores: float
     memory_bytes: float
@@ -71,6 +72,7 @@ class Outcome:
     cost_after: MonthlyCost | NoData
     missing_evidence: tuple[str, ...]
     excuses: tuple[Excuse, ...] = ()
+    frontier: tuple[FrontierPoint, ...] = ()
 
 
 def recommendation_of(
@@ -103,6 +105,7 @@ def recommendation_of(
         sentence=_sentence(workload.key, current, outcome),
         missing_evidence=outcome.missing_evidence,
         excuses=outcome.excuses,
+        frontier=outcome.frontier,
     )
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum, unique
 from fnmatch import fnmatchcase
+from typing import Annotated
 
 from pydantic import Field
 
+from rightsizing.catalog.credits import default_credit_mode
 from rightsizing.model.base import FrozenModel
+from rightsizing.model.shape import CreditMode
 
 
 @unique
@@ -57,6 +60,18 @@ class SizingPolicy(FrozenModel):
     excluded_types: tuple[str, ...] = Field(
         default=(), description="instance type patterns never proposed"
     )
+    performance_per_vcpu: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, description="own benchmark: speed of a vCPU by family, m5 = 1"
+    )
+    latency_ratio_limit: float | None = Field(
+        default=None, gt=1, description="slowest 95th percentile over that without load; none: off"
+    )
+    credit_mode: CreditMode | None = Field(
+        default=None, description="of burstable types; none: as AWS launches the family"
+    )
+    every_excuse: bool = Field(
+        default=False, description="tell every rejected type, not only the nearest in cost"
+    )
     bootstrap_seed: int = Field(
         default=0, ge=0, description="seed of the interval around predicted minutes"
     )
@@ -66,3 +81,7 @@ class SizingPolicy(FrozenModel):
         return any(fnmatchcase(instance_type, pattern) for pattern in self.allowed_types) and not (
             any(fnmatchcase(instance_type, pattern) for pattern in self.excluded_types)
         )
+
+    def credit_mode_of(self, family: str) -> CreditMode:
+        """The mode a burstable family runs in."""
+        return self.credit_mode or default_credit_mode(family)

@@ -7,15 +7,18 @@ answer applied gives "keep".
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from rightsizing.catalog.catalog import Catalog
 from rightsizing.decide.container import decide_container
 from rightsizing.decide.cost import container_cost, fleet_cost, service_cost
 from rightsizing.decide.demand import demand_of
+from rightsizing.decide.exceedance import predict_exceedance
 from rightsizing.decide.guards import credits_ran_out, guards_of
 from rightsizing.decide.instance import decide_fleet
 from rightsizing.decide.outcome import Outcome, recommendation_of
 from rightsizing.decide.policy import Scope, SizingPolicy
+from rightsizing.decide.requirement import Conditions, conditions_of
 from rightsizing.decide.service import decide_service
 from rightsizing.errors import ConfigError
 from rightsizing.model.base import NoData
@@ -43,6 +46,7 @@ def recommend(
     *,
     scope: Scope,
     rates: Rates | NoData,
+    conditions: Conditions | None = None,
 ) -> Recommendation:
     """Recommend a size for one workload.
 
@@ -52,6 +56,8 @@ def recommend(
         profile: what was measured, or why there is nothing.
         scope: which instance types a fleet may move to.
         rates: the owner's rates for containers and hosts; fleets and services have list prices.
+        conditions: of a fleet, what is known beside the profile (use over time, the type it was
+            measured on); None: what the profile shows.
 
     Raises:
         CatalogError: the current instance type or region is unknown.
@@ -73,6 +79,8 @@ def recommend(
                 policy=policy,
                 scope=scope,
                 credits_ran_out=credits_ran_out(profile, policy),
+                conditions=conditions or conditions_of(profile),
+                predict=partial(predict_exceedance, profile, seed=policy.bootstrap_seed),
             )
         case ServiceSize():
             outcome = decide_service(workload, current, demand, guards, catalog, policy=policy)

@@ -88,7 +88,7 @@ def decide_service(
         cost_before=service_cost(current, rates),
         cost_after=service_cost(target, rates),
         missing_evidence=guards.missing_evidence,
-        excuses=_excuses(target, guarded, rates),
+        excuses=_excuses(target, guarded, rates, every=policy.every_excuse),
     )
 
 
@@ -190,7 +190,9 @@ def _verdict(
     return (Decision.DOWNSIZE if cheaper else Decision.UPSIZE), tuple(dict.fromkeys(reasons))
 
 
-def _excuses(target: ServiceSize, task: _Task, rates: Rates | NoData) -> tuple[Excuse, ...]:
+def _excuses(
+    target: ServiceSize, task: _Task, rates: Rates | NoData, *, every: bool
+) -> tuple[Excuse, ...]:
     rejected = []
     for name, size in _grid(target).items():
         if size == target:
@@ -206,7 +208,7 @@ def _excuses(target: ServiceSize, task: _Task, rates: Rates | NoData) -> tuple[E
             code, needed = ExcuseCode.COSTS_MORE, "no more"
         excuse = Excuse(name, code, f"{needed} needed")
         rejected.append(Rejected(excuse, _weight(size, rates)))
-    return tell_excuses(rejected, _weight(target, rates))
+    return tell_excuses(rejected, _weight(target, rates), every=every)
 
 
 def _binding(demand: Demand) -> str:

@@ -207,6 +207,7 @@ class StackDeclaration(FrozenModel):
             phase=item.phase,
             owner=item.owner or self.owner,
             region=self.region,
+            zones=self.network.zones,
             architectures=architectures,
             slos=item.slos,
             tags={**self.tags, **item.tags, WORKLOAD_TAG: key},

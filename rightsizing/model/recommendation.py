@@ -60,6 +60,7 @@ class ExcuseCode(StrEnum):
     """Which test a rejected candidate failed first."""
 
     CPU_TOO_SMALL = "cpu-too-small"
+    LATENCY = "latency-guard"  # too busy for its number of vCPUs to answer in time
     MEMORY_TOO_SMALL = "memory-too-small"
     NETWORK_TOO_SMALL = "network-too-small"
     EBS_TOO_SMALL = "ebs-too-small"
@@ -93,6 +94,24 @@ class Exceedance:
 
 
 @dataclass(frozen=True, slots=True)
+class FrontierPoint:
+    """A candidate that no other beats in both price and predicted minutes of shortage.
+
+    ``usd_per_month`` is of one instance. ``exceedance`` counts against its whole CPU. The ratios
+    are the figures the decision rests on, over the candidate's capacity. ``sentence``: why a
+    cheaper one was not taken, or that it was.
+    """
+
+    candidate: str
+    usd_per_month: Decimal
+    exceedance: Exceedance
+    cpu_ratio: float | NoData
+    memory_ratio: float | NoData
+    chosen: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendation:
     """The decision for one workload. With ``KEEP`` and ``REFUSE`` the target equals the current."""
 
@@ -117,6 +136,7 @@ class Recommendation:
     sentence: str  # one sentence a person reads first
     missing_evidence: tuple[str, ...]  # what to collect, and what it would allow
     excuses: tuple[Excuse, ...]
+    frontier: tuple[FrontierPoint, ...] = ()  # cheapest first; empty where nothing was predicted
 
     @property
     def saving_usd_per_month(self) -> Decimal | NoData:

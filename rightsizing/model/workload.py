@@ -81,6 +81,7 @@ class Workload(FrozenModel):
     phase: int = Field(default=1, ge=1, le=9)
     owner: str | None = None
     region: str = "us-east-1"
+    zones: tuple[str, ...] = ()  # names or ids of the zones in use; empty: not known
     architectures: tuple[Architecture, ...] = (Architecture.X86_64,)
     slos: Slos = Slos()
     tags: dict[str, str] = Field(default_factory=dict)

@@ -39,3 +39,11 @@ def test_long_lists_end_in_counts_by_reason() -> None:
         "arm1",
         "arm2",
     ]
+
+
+def test_every_candidate_is_told_on_request() -> None:
+    """Also the clearly dearer ones, nearest to the choice at 1.00 first, and no count."""
+    prices = ["0.50", "0.90", "3.00", "1.05", "0.80"]
+    candidates = [rejected(usd, ExcuseCode.COSTS_MORE, usd) for usd in prices]
+    told = tell_excuses(candidates, Decimal(1), every=True)
+    assert [excuse.candidate for excuse in told] == ["1.05", "0.90", "0.80", "0.50", "3.00"]
