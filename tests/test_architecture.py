@@ -14,15 +14,19 @@ ROOT = Path(__file__).resolve().parent.parent
 ALLOWED: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "units": frozenset(),
-    "awscalls": frozenset(),
+    "provisionactions": frozenset(),
+    "awscalls": frozenset({"provisionactions"}),
     "model": frozenset({"errors", "units"}),
     "settings": frozenset({"errors", "units", "model"}),
     "sizing": frozenset({"errors", "units", "model"}),
     "profile": frozenset({"errors", "units", "model"}),
     "catalog": frozenset({"errors", "units", "model"}),
     "decide": frozenset({"errors", "units", "model", "profile", "catalog"}),
-    "plan": frozenset({"errors", "units", "model", "profile", "catalog", "decide"}),
-    "report": frozenset({"errors", "units", "model", "profile", "catalog", "decide", "plan"}),
+    "backtest": frozenset({"errors", "units", "model", "profile", "catalog", "decide"}),
+    "plan": frozenset({"errors", "units", "model", "profile", "catalog", "decide", "backtest"}),
+    "report": frozenset(
+        {"errors", "units", "model", "profile", "catalog", "decide", "backtest", "plan"}
+    ),
     "measure": frozenset({"errors", "units", "model", "awscalls", "catalog"}),
     "stack": frozenset({"errors", "units", "model", "embedded", "plan"}),
     "rollout": frozenset({"errors", "units", "model", "stack", "plan"}),
@@ -30,7 +34,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "infra": frozenset({"errors", "units", "model", "sizing"}),
 }
 # `cli` wires everything and is wired by nobody.
-PURE = ("model", "profile", "catalog", "decide", "plan", "report")
+PURE = ("model", "profile", "catalog", "decide", "backtest", "plan", "report")
 FORBIDDEN_IN_PURE = frozenset(
     {"boto3", "botocore", "docker", "pulumi", "pulumi_aws", "psutil", "requests", "grpc", "random"}
 )

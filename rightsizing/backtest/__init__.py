@@ -1,0 +1,1 @@
+"""Walk-forward replay of history through sizing rules: ours, the peers' and hindsight."""

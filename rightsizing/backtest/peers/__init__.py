@@ -1,0 +1,1 @@
+"""The sizing rules of others, reimplemented from what is public, to be replayed beside ours."""
