@@ -9,6 +9,7 @@
     │   ├── Throttled        the source kept refusing after adaptive retries
     │   └── StoreError       the Parquet store cannot be read or written
     ├── CredentialsError     no, expired or refused AWS credentials; wrong region
+    │   └── ActionDenied     the credentials are good, but one action is not allowed to them
     ├── PlanRejected         a plan asks for what its evidence forbids, or phases are out of order
     ├── StackError           a stack operation could not be done
     │   ├── StackMissing     no such stack
@@ -65,6 +66,10 @@ class StoreError(TelemetryError):
 
 class CredentialsError(RightsizingError):
     """AWS credentials are missing, expired or refused, or the region is wrong."""
+
+
+class ActionDenied(CredentialsError):
+    """AWS accepts the credentials but does not allow them one action."""
 
 
 class PlanRejected(RightsizingError):

@@ -7,7 +7,8 @@ from functools import cache
 import botocore.session
 import pytest
 
-from rightsizing.awscalls import PROVISION_ACTIONS, provision_actions, read_actions
+from rightsizing.awscalls import read_actions
+from rightsizing.provisionactions import PROVISION_ACTIONS, provision_actions
 
 # IAM's service prefix -> botocore's service, where they differ.
 _SERVICES = {"elasticloadbalancing": "elbv2"}

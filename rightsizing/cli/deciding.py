@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -43,6 +43,9 @@ def policy_of(settings: Settings) -> SizingPolicy:
         minimum_days=round(settings.min_evidence_days),
         minimum_change_ratio=settings.min_change_pct / 100,
         minimum_saving_ratio=settings.min_saving_pct / 100,
+        performance_per_vcpu=settings.performance_per_vcpu,
+        latency_ratio_limit=settings.latency_ratio_limit,
+        credit_mode=settings.credit_mode,
     )
 
 
@@ -59,17 +62,20 @@ def assumptions_of(settings: Settings) -> PlanAssumptions:
     )
 
 
-def measurements(session: Session, *, everything: bool = False) -> Any:
+def measurements(
+    session: Session, *, everything: bool = False, only: Sequence[str] | None = None
+) -> Any:
     """The store's rows of the lookback period that ends with its newest row (an Ibis table).
 
-    A row dated in the future does not move the period away from the real ones.
+    A row dated in the future does not move the period away from the real ones. With ``only`` the
+    rows of these workloads, of the same period.
     """
     if everything:
-        return session.store.measurements()
+        return session.store.measurements(only)
     held = session.store.workloads()
     newest = min(max((item.end_ms for item in held), default=now_ms()), now_ms())
     start = newest - session.settings.lookback_days * MILLISECONDS_PER_DAY
-    return session.store.measurements(start_ms=start)
+    return session.store.measurements(only, start_ms=start)
 
 
 def declared_workloads(
@@ -95,9 +101,15 @@ def decide(
     workloads: Mapping[str, Workload],
     profiles: Mapping[str, Profile],
     scope: Scope,
+    *,
+    every_excuse: bool = False,
 ) -> Decided:
-    """Recommend a size for every workload that is declared or measured."""
+    """Recommend a size for every workload that is declared or measured.
+
+    ``every_excuse`` keeps every rejected type instead of the nearest in cost.
+    """
     policy, rates = policy_of(session.settings), session.rates
+    policy = policy.model_copy(update={"every_excuse": every_excuse})
     found: list[Recommendation] = []
     failures: list[str] = []
     for key in sorted({*workloads, *profiles}):

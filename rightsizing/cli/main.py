@@ -29,7 +29,7 @@ class CommandTree(click.Group):
 
     sections: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("Measure", ("discover", "measure", "record", "store")),
-        ("Decide", ("recommend", "audit", "plan", "check")),
+        ("Decide", ("recommend", "explain", "backtest", "audit", "plan", "check")),
         ("Apply", ("preview", "apply", "retire", "rollback", "history", "status", "destroy")),
         ("Around it", ("report", "quarantine", "local", "catalog", "iam-policy")),
     )

@@ -12,13 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pydantic import BaseModel
 
 from rightsizing import errors
-from rightsizing.awscalls import (
-    PROVISION_ACTIONS,
-    READ_CALLS,
-    policy_document,
-    provision_actions,
-    read_actions,
-)
+from rightsizing.awscalls import READ_CALLS, policy_document, read_actions
 from rightsizing.cli.commands import COMMANDS
 from rightsizing.cli.commandtable import command_parts, options_of, options_table
 from rightsizing.cli.fieldtable import FIELD_HEADS, field_rows
@@ -44,6 +38,7 @@ from rightsizing.model.rollout import FleetRollout, RolloutState, SlotState
 from rightsizing.model.size import ContainerSize, FleetSize, ServiceSize
 from rightsizing.model.update import PHASE_KEY, RELEASE_KEY, ROLLOUT_KEY
 from rightsizing.model.workload import Slos
+from rightsizing.provisionactions import PROVISION_ACTIONS, provision_actions
 from rightsizing.rollout.restoration import EXIT_CODES as ROLLBACK_EXIT_CODES
 from rightsizing.rollout.restoration import RollbackOutcome
 from rightsizing.settings import Settings
@@ -142,7 +137,7 @@ def iam_policy_page() -> str:
     applying = json.loads(policy_document(applying=True))["Statement"][1]
     return page(
         [
-            head("IAM policy", "`rightsizing/awscalls.py`"),
+            head("IAM policy", "`rightsizing/awscalls.py` and `rightsizing/provisionactions.py`"),
             prose(
                 "`rightsize iam-policy` prints the reading policy, `rightsize iam-policy "
                 "--applying` both statements. A test compares the calls in the source with this "

@@ -20,7 +20,13 @@ from botocore import exceptions as boto
 from botocore.config import Config
 
 from rightsizing.awscalls import find_call
-from rightsizing.errors import CredentialsError, RightsizingError, TelemetryError, Throttled
+from rightsizing.errors import (
+    ActionDenied,
+    CredentialsError,
+    RightsizingError,
+    TelemetryError,
+    Throttled,
+)
 from rightsizing.model.update import Json
 
 MAX_ATTEMPTS = 8  # with botocore's backoff: about half a minute before a call is given up
@@ -69,6 +75,8 @@ _REFUSED_CODES = frozenset(
 _DENIED_CODES = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"}
 )
+# The account has to switch the service on first; EC2's OptInRequired is about the account itself.
+_NOT_ENROLLED_CODES = frozenset({"OptInRequiredException"})
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
@@ -173,6 +181,10 @@ class AwsClients:
         try:
             socket.getaddrinfo(host, 443)
         except OSError as error:
+            if self.region in session.get_available_regions("ec2"):
+                raise TelemetryError(
+                    f"AWS offers no {service} in region {self.region}; it is in {len(known)} others"
+                ) from error
             close = difflib.get_close_matches(self.region, known, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             raise CredentialsError(
@@ -212,13 +224,18 @@ class AwsClients:
         if code in _DENIED_CODES:
             call = find_call(service, operation)
             action = call.action if call is not None else name
-            return CredentialsError(
+            return ActionDenied(
                 f"AWS refused {action} ({code}); allow it, `rightsize iam-policy` prints the policy"
             )
         if code in _REFUSED_CODES:
             return CredentialsError(
                 f"AWS does not accept the credentials in region {self.region} ({code} from {name});"
                 f" check the keys, the clock, and that the region is enabled for the account"
+            )
+        if code in _NOT_ENROLLED_CODES:
+            return TelemetryError(
+                f"this AWS account has not opted in to {service} ({code}); switch it on in the "
+                f"service's console, then wait up to a day for its first analysis"
             )
         return TelemetryError(f"AWS answered {name} with {code}: {text.rstrip('.')}")
 

@@ -1,4 +1,4 @@
-"""What a report says, apart from how it is shown: headings, paragraphs, bullets and tables.
+"""What a report says, apart from how it is shown: headings, paragraphs, bullets, tables, charts.
 
 Pages (``auditpage``, ``planpage`` and so on) build a ``Document``; ``terminal`` and ``markdown``
 show it. Text in a document is plain: names from tags and files may hold anything, and each renderer
@@ -79,7 +79,34 @@ class Table:
     title: str = ""
 
 
-Block = Heading | Paragraph | Bullets | Table
+@dataclass(frozen=True, slots=True)
+class ChartBar:
+    """One day's figure; None: not measured."""
+
+    label: str
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChartMark:
+    """A level to compare the bars with; its label states the value."""
+
+    label: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Daily figures against levels; a list of figures where a drawing is not possible."""
+
+    title: str
+    unit: str  # of the figures as ``places`` decimals show them
+    bars: tuple[ChartBar, ...]
+    marks: tuple[ChartMark, ...]
+    places: int = 2
+
+
+Block = Heading | Paragraph | Bullets | Table | Chart
 Document = tuple[Block, ...]
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 
+from rightsizing.report.dailychart import chart_table
 from rightsizing.report.document import (
     Block,
     Bullets,
+    Chart,
     Document,
     Heading,
     Paragraph,
@@ -42,6 +44,8 @@ def _block(block: Block) -> str:
         return _line(block.text)
     if isinstance(block, Bullets):
         return "\n".join(f"- {_line(item)}" for item in block.items)
+    if isinstance(block, Chart):
+        return _table(chart_table(block))
     return _table(block)
 
 

@@ -107,6 +107,18 @@ def _totals(recommendations: Sequence[Recommendation]) -> str:
     return text
 
 
+def predicted_shortage(item: Recommendation) -> tuple[str, ...]:
+    """How long the target will be too small, in words; nothing where no prediction is possible."""
+    if not isinstance(item.exceedance, Exceedance):
+        return ()
+    found = item.exceedance
+    text = (
+        f"predicted too small for {found.minutes_per_month:.0f} minutes a month "
+        f"({found.lower:.0f} to {found.upper:.0f}, {share(found.confidence)} sure)"
+    )
+    return (text,)
+
+
 def _details(item: Recommendation) -> tuple[Block, ...]:
     bullets = [f"decided by {item.binding}"]
     if item.finding is not Finding.UNKNOWN:
@@ -118,12 +130,7 @@ def _details(item: Recommendation) -> tuple[Block, ...]:
     )
     projected = ", ".join(f"{name} {share(value)}" for name, value in ratios)
     bullets.append(f"projected: {projected}")
-    if isinstance(item.exceedance, Exceedance):
-        bullets.append(
-            f"predicted too small for {item.exceedance.minutes_per_month:.0f} minutes a month "
-            f"({item.exceedance.lower:.0f} to {item.exceedance.upper:.0f}, "
-            f"{share(item.exceedance.confidence)} sure)"
-        )
+    bullets += predicted_shortage(item)
     bullets.append(f"bounds: {item.lower_bound} to {item.upper_bound}")
     bullets += [f"cost before: {_cost(item.cost_before)}", f"cost after: {_cost(item.cost_after)}"]
     bullets.append(f"evidence: {item.evidence.statement}")

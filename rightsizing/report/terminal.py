@@ -6,6 +6,7 @@ Every text becomes a ``rich.text.Text``, so square brackets in a name are never 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -24,9 +25,11 @@ from rightsizing.plan.check import Checklist
 from rightsizing.plan.safeplan import SafePlan
 from rightsizing.report.auditpage import audit_page, savings_table
 from rightsizing.report.checkpage import check_page
+from rightsizing.report.dailychart import chart_lines, chart_table
 from rightsizing.report.document import (
     Block,
     Bullets,
+    Chart,
     Document,
     Heading,
     Paragraph,
@@ -143,6 +146,8 @@ def _block(block: Block) -> RenderableType:
         for item in block.items:
             grid.add_row(Text("-"), Text(clean(item), style=_STYLES[block.tone]))
         return Padding(grid, (0, 0, 0, 2), expand=False)
+    if isinstance(block, Chart):
+        return _FittedChart(block)
     return _FittedTable(block)
 
 
@@ -157,6 +162,26 @@ class _FittedTable:
             yield _table(self._block)
         else:
             yield from _records(self._block)
+
+
+class _FittedChart:
+    """A drawing on a terminal that is wide enough and writes Unicode, else the figures."""
+
+    def __init__(self, block: Chart) -> None:
+        self._block = block
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = None
+        if console.is_terminal and not options.ascii_only:
+            lines = chart_lines(self._block, options.max_width)
+        table = chart_table(self._block)
+        if lines is None:
+            yield Text(clean(table.title), style="bold")
+            yield _FittedTable(replace(table, title=""))
+            return
+        yield Text(clean(self._block.title), style="bold")
+        for line in lines:
+            yield Text(line, no_wrap=True)
 
 
 def _table(block: Table) -> RichTable:

@@ -12,15 +12,8 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from rightsizing.awscalls import (
-    PROVISION_ACTIONS,
-    READ_CALLS,
-    Purpose,
-    find_call,
-    policy_document,
-    provision_actions,
-    read_actions,
-)
+from rightsizing.awscalls import READ_CALLS, Purpose, find_call, policy_document, read_actions
+from rightsizing.provisionactions import PROVISION_ACTIONS, provision_actions
 
 ROOT = Path(__file__).resolve().parents[2]
 REGISTERED = {(call.service, call.operation) for call in READ_CALLS}

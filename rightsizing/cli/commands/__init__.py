@@ -23,6 +23,8 @@ COMMANDS: Mapping[str, Callable[[], click.Command]] = {
     "record": _from("recording", "record"),
     "store": _from("measuring", "store"),
     "recommend": _from("deciding", "recommend"),
+    "explain": _from("explaining", "explain"),
+    "backtest": _from("backtest", "backtest"),
     "audit": _from("auditing", "audit"),
     "plan": _from("planning", "plan"),
     "check": _from("checking", "check"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
+from rightsizing.cli.comparing import PEERS, compare
 from rightsizing.cli.deciding import decide, declared_workloads, measurements, policy_of
 from rightsizing.cli.session import PARTIAL_DATA_EXIT_CODE, Session
 from rightsizing.decide.holdout import evaluate_holdout
 from rightsizing.decide.policy import Scope
+from rightsizing.errors import ConfigError
 from rightsizing.profile.build import build_profiles
-from rightsizing.report import jsonview, terminal
+from rightsizing.report import jsonview, peerpage, recommendationpage, terminal
 
 SCOPES = {"same-family": Scope.SAME_FAMILY, "any-family": Scope.ANY_FAMILY}
 
@@ -29,6 +31,9 @@ SCOPES = {"same-family": Scope.SAME_FAMILY, "any-family": Scope.ANY_FAMILY}
 )
 @click.option("--all-history", is_flag=True, help="Use everything the store holds.")
 @click.option("--workload", "only", multiple=True, help="Only this workload; may be repeated.")
+@click.option(
+    "--compare", "peer", type=click.Choice(PEERS), help="Put AWS's own recommendations beside ours."
+)
 @click.option("--set", "overrides", multiple=True, help="A setting: NAME=VALUE (docs/reference).")
 @click.pass_obj
 def recommend(
@@ -37,6 +42,7 @@ def recommend(
     holdout_days: int | None,
     all_history: bool,
     only: tuple[str, ...],
+    peer: str | None,
     overrides: tuple[str, ...],
 ) -> int:
     """Recommend sizes from what was measured.
@@ -45,11 +51,16 @@ def recommend(
     host of its measured capacity. Nothing is changed.
     """
     session.overrides = overrides
+    if peer is not None and holdout_days is not None:
+        raise ConfigError(
+            "--compare and --holdout-days exclude each other: AWS cannot be asked what it would "
+            "have said without the last days"
+        )
     policy = policy_of(session.settings)
     workloads = declared_workloads(session)
-    rows = measurements(session, everything=all_history or holdout_days is not None)
+    everything = all_history or holdout_days is not None
+    rows = measurements(session, everything=everything, only=only or None)
     if only:
-        rows = rows.filter(rows.workload.isin(list(only)))
         workloads = {key: item for key, item in workloads.items() if key in only}
     if holdout_days is not None:
         report = evaluate_holdout(
@@ -64,13 +75,18 @@ def recommend(
         session.show(terminal.holdout(report), jsonview.holdout(report))
         return PARTIAL_DATA_EXIT_CODE if report.unsized else 0
     decided = decide(session, workloads, build_profiles(rows), SCOPES[scope])
-    session.show(
-        terminal.recommendations(decided.recommendations),
-        {
-            **jsonview.recommendations(decided.recommendations),
-            "failures": list(decided.failures),
-        },
-    )
+    page = recommendationpage.recommendation_page(decided.recommendations)
+    data = {
+        **jsonview.recommendations(decided.recommendations),
+        "failures": list(decided.failures),
+    }
+    unread = False
+    if peer is not None:
+        compared = compare(session, decided.recommendations, rows)
+        page = (*page, *peerpage.peer_page(compared))
+        data["comparison"] = jsonview.plain(compared)
+        unread = bool(compared.failures)
+    session.show(terminal.renderable(page), data)
     for failure in decided.failures:
         session.remark(f"not decided: {failure}")
-    return PARTIAL_DATA_EXIT_CODE if decided.failures else 0
+    return PARTIAL_DATA_EXIT_CODE if decided.failures or unread else 0
