@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,8 +23,10 @@ from pulumi.provider.experimental.provider import (
 
 from rightsizing.embedded.aws.clients import AwsApi
 from rightsizing.embedded.aws.provider import AwsProvider
+from rightsizing.embedded.cloud.dataplane import DataPlane
 from rightsizing.embedded.cloud.server import LocalCloud
 from rightsizing.embedded.cloud.status import LocalEndpoints
+from rightsizing.embedded.faults.client import FaultClient
 from rightsizing.embedded.plugin.values import Properties, from_plain_map, to_plain_map
 
 SEED = b"seed"
@@ -235,3 +238,166 @@ def around(endpoints: LocalEndpoints) -> Surroundings:
         service_id="service/around/around",
         role_name="around",
     )
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Two slots behind one load balancer, tagged as infra tags them, made by boto3."""
+
+    api: AwsApi
+    workload: str
+    balancer_arn: str
+    listener_arn: str
+    target_groups: dict[str, str]  # slot -> ARN
+    groups: dict[str, str]  # slot -> Auto Scaling group
+
+    def dimensions(self, slot: str) -> dict[str, str]:
+        """CloudWatch's, of a slot's traffic."""
+        return {
+            "LoadBalancer": self.balancer_arn.split(":loadbalancer/")[-1],
+            "TargetGroup": self.target_groups[slot].split(":")[-1],
+        }
+
+    def weigh(self, **weights: int) -> None:
+        """Set the serving listener's weights by slot."""
+        forward = {
+            "TargetGroups": [
+                {"TargetGroupArn": self.target_groups[slot], "Weight": weight}
+                for slot, weight in weights.items()
+            ]
+        }
+        self.api.client("elbv2").modify_listener(
+            ListenerArn=self.listener_arn,
+            DefaultActions=[{"Type": "forward", "ForwardConfig": forward}],
+        )
+
+    def values(
+        self, name: str, stat: str, now_ms: int, minutes: int, **where: str
+    ) -> dict[int, float]:
+        """A metric through boto3's GetMetricData, by minute before ``now_ms`` (1: the last)."""
+        namespace = where.pop("namespace", "AWS/ApplicationELB")
+        slot = where.pop("slot", "")
+        chosen = where or self.dimensions(slot)
+        end = datetime.fromtimestamp(now_ms // 60_000 * 60, UTC)
+        metric = {
+            "Namespace": namespace,
+            "MetricName": name,
+            "Dimensions": [{"Name": key, "Value": value} for key, value in chosen.items()],
+        }
+        query = {"Id": "q", "MetricStat": {"Metric": metric, "Period": 60, "Stat": stat}}
+        (result,) = self.api.client("cloudwatch").get_metric_data(
+            MetricDataQueries=[query], StartTime=end - timedelta(minutes=minutes), EndTime=end
+        )["MetricDataResults"]
+        return {
+            int((end - moment).total_seconds()) // 60: value
+            for moment, value in zip(result["Timestamps"], result["Values"], strict=True)
+        }
+
+
+def build_fleet(api: AwsApi, workload: str, **types: str) -> Fleet:
+    """Slots with these instance types and two instances each; equal weights."""
+    ec2, elb, scaling = api.client("ec2"), api.client("elbv2"), api.client("autoscaling")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{index}.0/24", AvailabilityZone=zone)[
+            "Subnet"
+        ]["SubnetId"]
+        for index, zone in enumerate(("us-east-1a", "us-east-1b"))
+    ]
+    balancer = elb.create_load_balancer(Name=workload, Subnets=subnets)["LoadBalancers"][0]
+    arn = balancer["LoadBalancerArn"]
+    target_groups, groups = {}, {}
+    for slot, instance_type in types.items():
+        name = f"{workload}-{slot}"
+        tags = {"rightsizing:workload": workload, "rightsizing:slot": slot}
+        target_groups[slot] = elb.create_target_group(
+            Name=name,
+            Port=80,
+            Protocol="HTTP",
+            VpcId=vpc,
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )["TargetGroups"][0]["TargetGroupArn"]
+        template = ec2.create_launch_template(
+            LaunchTemplateName=name,
+            LaunchTemplateData={"ImageId": "ami-12345678", "InstanceType": instance_type},
+        )["LaunchTemplate"]["LaunchTemplateId"]
+        scaling.create_auto_scaling_group(
+            AutoScalingGroupName=name,
+            MinSize=2,
+            MaxSize=6,
+            VPCZoneIdentifier=",".join(subnets),
+            TargetGroupARNs=[target_groups[slot]],
+            LaunchTemplate={"LaunchTemplateId": template, "Version": "1"},
+            Tags=[
+                {
+                    "Key": key,
+                    "Value": value,
+                    "PropagateAtLaunch": True,
+                    "ResourceId": name,
+                    "ResourceType": "auto-scaling-group",
+                }
+                for key, value in tags.items()
+            ],
+        )
+        groups[slot] = name
+    listener = elb.create_listener(
+        LoadBalancerArn=arn,
+        Port=80,
+        Protocol="HTTP",
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": next(iter(target_groups.values()))}],
+    )["Listeners"][0]["ListenerArn"]
+    fleet = Fleet(api, workload, arn, listener, target_groups, groups)
+    fleet.weigh(**dict.fromkeys(types, 1))
+    return fleet
+
+
+@pytest.fixture(scope="session")
+def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A local cloud of its own for what moves the clock or breaks things."""
+    cloud = LocalCloud(tmp_path_factory.mktemp("playground"), simulate_docker=True)
+    cloud.start()
+    yield cloud
+    cloud.forget()
+
+
+@pytest.fixture
+def play(playground: LocalCloud) -> Iterator[LocalEndpoints]:
+    """Its endpoints; afterwards no fault is planned and no scenario is loaded."""
+    endpoints = playground.start()
+    yield endpoints
+    FaultClient(endpoints.aws_url).clear()
+    DataPlane(endpoints.aws_url).stop()
+
+
+@pytest.fixture
+def faults(play: LocalEndpoints) -> FaultClient:
+    """The playground's fault book, empty."""
+    return FaultClient(play.aws_url)
+
+
+@pytest.fixture
+def plane(play: LocalEndpoints) -> DataPlane:
+    """The playground's data plane, with no scenario."""
+    return DataPlane(play.aws_url)
+
+
+@pytest.fixture
+def api(play: LocalEndpoints) -> AwsApi:
+    """boto3 clients of the playground."""
+    return AwsApi(play.aws_url, "us-east-1")
+
+
+@pytest.fixture
+def fleet_of(api: AwsApi) -> Callable[..., Fleet]:
+    """Builds a fleet on the playground: (workload, slot=instance type, ...)."""
+
+    def built(workload: str, **types: str) -> Fleet:
+        return build_fleet(api, workload, **types)
+
+    return built
+
+
+@pytest.fixture
+def fleet_in() -> Callable[..., Fleet]:
+    """Builds a fleet on any cloud: (api, workload, slot=instance type, ...)."""
+    return build_fleet

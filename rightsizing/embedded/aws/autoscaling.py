@@ -3,6 +3,9 @@
 Rules from hashicorp/terraform-provider-aws, internal/service/autoscaling/group.go. A group
 pointed at another launch template keeps its running instances; only new ones get the new type.
 ``instanceRefresh`` is refused, since moto has no instance refresh and pretending would hide that.
+Like the real provider (group_waiter.go), a create or a change of size fails when a scaling activity
+failed. There the half-made group stays in the state as tainted; the SDK's providers in Python
+cannot say that, so here it is deleted again.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from rightsizing.embedded.aws.faults import ignoring_absent
 from rightsizing.embedded.aws.rules import in_order
 from rightsizing.embedded.plugin.schema import Naming, Property, ResourceType, given
 from rightsizing.embedded.plugin.values import Properties
+from rightsizing.errors import EmbeddedError
 from rightsizing.model.update import Json
 
 
@@ -67,7 +71,33 @@ def _create_group(api: AwsApi, inputs: Properties) -> str:
         Tags=_tags(inputs),
     )
     _set_metrics(api, inputs)
+    problem = _capacity_problem(api, inputs)
+    if problem:
+        # Not yet in any state file: leave nothing behind that nobody would find.
+        autoscaling.delete_auto_scaling_group(AutoScalingGroupName=inputs["name"], ForceDelete=True)
+        raise EmbeddedError(problem)
     return str(inputs["name"])
+
+
+def _capacity_problem(api: AwsApi, inputs: Properties) -> str:
+    """Why instances are missing, from the newest scaling activity; empty when none failed."""
+    name = inputs["name"]
+    if inputs.get("ignoreFailedScalingActivities") or inputs.get("waitForCapacityTimeout") == "0":
+        return ""
+    group = _group(api, name)
+    if group is None or len(group["Instances"]) >= group["DesiredCapacity"]:
+        return ""
+    activities = api.client("autoscaling").describe_scaling_activities(AutoScalingGroupName=name)
+    failed = next(
+        (item for item in activities["Activities"] if item["StatusCode"] == "Failed"), None
+    )
+    if failed is None:
+        return ""
+    return (
+        f"waiting for Auto Scaling group {name}: {len(group['Instances'])} of "
+        f"{group['DesiredCapacity']} instances run; scaling activity {failed['ActivityId']} "
+        f"failed: {failed['StatusMessage']}"
+    )
 
 
 def _set_metrics(api: AwsApi, inputs: Properties) -> None:
@@ -137,6 +167,10 @@ _GROUP_ARGUMENTS = frozenset(
 )
 
 
+# Changes after which the real provider waits for capacity: group.go, shouldWaitForCapacity.
+_SIZES = frozenset({"minSize", "desiredCapacity"})
+
+
 def _update_group(api: AwsApi, name: str, inputs: Properties, changed: frozenset[str]) -> None:
     autoscaling = api.client("autoscaling")
     if changed & _GROUP_ARGUMENTS:
@@ -145,6 +179,8 @@ def _update_group(api: AwsApi, name: str, inputs: Properties, changed: frozenset
         autoscaling.update_auto_scaling_group(
             AutoScalingGroupName=name, DesiredCapacity=inputs["desiredCapacity"]
         )
+    if changed & _SIZES and (problem := _capacity_problem(api, inputs)):
+        raise EmbeddedError(problem)
     live = _group(api, name)
     if live is None:
         return

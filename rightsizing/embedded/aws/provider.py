@@ -12,12 +12,12 @@ import os
 from rightsizing.embedded.aws.clients import DEFAULT_REGION, AwsApi, endpoint_from
 from rightsizing.embedded.aws.faults import explain_aws_error
 from rightsizing.embedded.aws.table import TABLE
-from rightsizing.embedded.plugin.provider import TableProvider
+from rightsizing.embedded.faults.crossing import MortalProvider
 from rightsizing.embedded.plugin.values import Properties
 from rightsizing.model.update import Json
 
 
-class AwsProvider(TableProvider[AwsApi]):
+class AwsProvider(MortalProvider[AwsApi]):
     """Serves the types of ``table.py`` against AWS_ENDPOINT_URL, or ``endpoint_url``."""
 
     def __init__(self, endpoint_url: str | None = None) -> None:
@@ -35,6 +35,10 @@ class AwsProvider(TableProvider[AwsApi]):
             str(region),
             dict(default_tags.get("tags", {})),
         )
+
+    def fault_endpoint(self) -> str:
+        """The same endpoint."""
+        return self._endpoint_url or super().fault_endpoint()
 
     def explain(self, error: Exception) -> str | None:
         """One sentence for a botocore error."""

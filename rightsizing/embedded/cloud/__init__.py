@@ -1,1 +1,1 @@
-"""The local cloud: a moto server and, without a Docker engine, a stand-in for one."""
+"""The local cloud: a moto server, simulated traffic, and without a Docker engine a stand-in."""

@@ -12,6 +12,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,26 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
+from rightsizing.embedded.cloud.alarms import AlarmWatch
 from rightsizing.embedded.cloud.clock import Clock
+from rightsizing.embedded.cloud.drift import Drifter
 from rightsizing.embedded.cloud.history import parse_history
+from rightsizing.embedded.cloud.inside import Answer, InsideApi
 from rightsizing.embedded.cloud.journal import Journal, RecordedCall, digest_of, kept_headers
 from rightsizing.embedded.cloud.metricstore import MetricStore
-from rightsizing.embedded.cloud.paths import CLEAR_METRICS_PATH, HISTORY_PATH, STATUS_PATH
+from rightsizing.embedded.cloud.pages import OwnPages
+from rightsizing.embedded.cloud.paths import (
+    CLEAR_METRICS_PATH,
+    HISTORY_PATH,
+    OWN_PREFIX,
+    STATUS_PATH,
+)
+from rightsizing.embedded.cloud.plane.host import ContainerHost
+from rightsizing.embedded.cloud.plane.plane import Plane
 from rightsizing.embedded.cloud.repairs import SEED
+from rightsizing.embedded.faults.book import FaultBook
+from rightsizing.embedded.faults.launches import Launches
+from rightsizing.embedded.faults.wire import Wire, break_connection, call_of
 
 # Names of operations that change nothing, in every service this toolkit calls.
 _READING = ("Describe", "Get", "List", "BatchGet", "Simulate", "Search", "Lookup", "Filter", "Test")
@@ -49,36 +64,92 @@ class Restored:
 class LocalApplication:
     """WSGI application of the local cloud."""
 
-    def __init__(self, directory: Path, clock: Clock, metrics: MetricStore) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        clock: Clock,
+        metrics: MetricStore,
+        *,
+        book: FaultBook,
+        launches: Launches,
+        host: ContainerHost | None = None,
+    ) -> None:
         self._directory = directory
         self._clock = clock
         self._metrics = metrics
+        self._launches = launches
         self._journal = Journal(directory / "calls.jsonl")
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.Lock()
         self._calls = 0
         self._restored = Restored(0, 0)
+        self._inside: dict[str, InsideApi] = {}
+        self._wire = Wire(book)
+        self._drifter = Drifter(book, self.inside)
+        self._alarms = AlarmWatch(clock)
+        self._plane = Plane(
+            directory / "plane.json",
+            self.inside,
+            metrics=metrics,
+            clock=clock,
+            book=book,
+            host=host,
+        )
+        self._pages = OwnPages(self._plane, book, self._drifter)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
+        path, body = str(environ.get("PATH_INFO", "")), _take_body(environ)
+        if path.startswith(OWN_PREFIX):
+            with self._lock:
+                return self._own_page(environ, path, body, start_response)
+        call = call_of(environ, _operation(environ, body), body)
+        refusal = self._wire.before(call)
+        if refusal is not None:
+            start_response(f"{refusal.status} Planned", refusal.headers)
+            return [refusal.body]
         with self._lock:
-            path = environ.get("PATH_INFO", "")
-            if path == STATUS_PATH:
-                return _json(start_response, self._status())
-            if path == CLEAR_METRICS_PATH:
-                self._metrics.clear()
-                return _json(start_response, self._status())
-            body = _take_body(environ)
-            if path == HISTORY_PATH:
-                for series in parse_history(body):
-                    self._metrics.replace(series.key, series.unit, series.points)
-                return _json(start_response, self._status())
-            if _changes_nothing(environ, body):
-                status, headers, answer = self._run(environ)
-            else:
-                status, headers, answer = self._run_recorded(environ, body)
-            start_response(status, headers)
-            return [answer]
+            self._plane.catch_up()
+            self._drifter.before(call)
+            if call.operation == "DescribeAlarms" and self._plane.region is not None:
+                self._alarms.evaluate(self.inside(self._plane.region))
+            old_definition = self._drifter.old_definition(call)
+            status, headers, answer = self._serve(environ, body)
+            self._drifter.after(call, old_definition)
+        if self._wire.loses_reply(call):
+            with suppress(OSError):
+                break_connection(environ)
+        start_response(status, headers)
+        return [answer]
+
+    def inside(self, region: str) -> InsideApi:
+        """boto3 clients of this application, for use while it serves a request."""
+        found = self._inside.get(region)
+        if found is None:
+            found = self._inside[region] = InsideApi(self._serve, region)
+        return found
+
+    def _own_page(
+        self, environ: Environ, path: str, body: bytes, start_response: StartResponse
+    ) -> list[bytes]:
+        method = str(environ["REQUEST_METHOD"])
+        if self._pages.serves(method, path):
+            self._plane.catch_up()
+            status, content = self._pages.answer(method, path, body)
+            return _json(start_response, content, status)
+        if path == CLEAR_METRICS_PATH:
+            self._metrics.clear()
+        elif path == HISTORY_PATH:
+            for series in parse_history(body):
+                self._metrics.replace(series.key, series.unit, series.points)
+        elif path != STATUS_PATH:
+            return _json(start_response, {"error": f"there is no page {path}"}, 404)
+        return _json(start_response, self._status())
+
+    def _serve(self, environ: Environ, body: bytes) -> Answer:
+        if _changes_nothing(environ, body):
+            return self._run(environ)
+        return self._run_recorded(environ, body)
 
     def finish(self) -> None:
         """Wait for the call under way, and take no more."""
@@ -100,16 +171,18 @@ class LocalApplication:
             builder.close()
             with self._clock.at(call.moment_ms):
                 mock_random.seed(f"{SEED}:{call.number}")
+                self._launches.begin(call.launches)
                 _, _, answer = self._run(environ)
             different += digest_of(answer) != call.digest
             self._calls = call.number
         self._restored = Restored(self._calls, different)
         return self._restored
 
-    def _run_recorded(self, environ: Environ, body: bytes) -> tuple[str, list[Any], bytes]:
+    def _run_recorded(self, environ: Environ, body: bytes) -> Answer:
         number, moment_ms = self._calls + 1, self._clock.now_ms()
         with self._clock.at(moment_ms):
             mock_random.seed(f"{SEED}:{number}")
+            self._launches.begin()
             status, headers, answer = self._run(environ)
         self._journal.append(
             RecordedCall(
@@ -122,12 +195,13 @@ class LocalApplication:
                 body=body,
                 status=int(status.split(" ", 1)[0]),
                 digest=digest_of(answer),
+                launches=self._launches.made,
             )
         )
         self._calls = number
         return status, headers, answer
 
-    def _run(self, environ: Environ) -> tuple[str, list[Any], bytes]:
+    def _run(self, environ: Environ) -> Answer:
         started: list[Any] = []
 
         def start_response(status: str, headers: list[Any], *_: Any) -> None:
@@ -154,8 +228,8 @@ class LocalApplication:
         }
 
 
-def _json(start_response: StartResponse, value: dict[str, Any]) -> list[bytes]:
-    start_response("200 OK", [("Content-Type", "application/json")])
+def _json(start_response: StartResponse, value: Any, status: int = 200) -> list[bytes]:
+    start_response(f"{status} Own", [("Content-Type", "application/json")])
     return [json.dumps(value).encode()]
 
 

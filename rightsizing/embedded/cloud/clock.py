@@ -17,16 +17,35 @@ _EPOCH_MS = 1000
 
 
 class Clock:
-    """Wall clock, or one fixed moment inside ``at``."""
+    """Wall clock, the data plane's simulated time, or one fixed moment inside ``at``."""
 
     def __init__(self) -> None:
         self._fixed_ms: int | None = None
+        self._simulated_ms: int | None = None
 
     def now_ms(self) -> int:
         """Milliseconds since 1970, UTC."""
         if self._fixed_ms is not None:
             return self._fixed_ms
+        return self.wall_ms() if self._simulated_ms is None else self._simulated_ms
+
+    @staticmethod
+    def wall_ms() -> int:
+        """Milliseconds since 1970 by the machine's own clock."""
         return int(datetime.now(UTC).timestamp() * _EPOCH_MS)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the time is not the machine's."""
+        return self._simulated_ms is not None
+
+    def simulate(self, moment_ms: int | None) -> None:
+        """Stand still at a moment until told otherwise; None: go with the machine again."""
+        self._simulated_ms = moment_ms
+
+    def now(self) -> datetime:
+        """An aware datetime in UTC."""
+        return self.utcnow().replace(tzinfo=UTC)
 
     def utcnow(self) -> datetime:
         """What moto calls: a naive datetime in UTC."""

@@ -1,8 +1,8 @@
 """CloudWatch metric data in moto, answered from the MetricStore.
 
 PutMetricData, GetMetricData, GetMetricStatistics and ListMetrics of moto's backend are replaced;
-its parsing, protocols and validation stay. Percentiles work, which moto does not have. Metric maths
-is moto's own; a Metrics Insights query is refused.
+its parsing, protocols and validation stay. Percentiles and ratios work, which moto does not have; a
+Metrics Insights query is refused.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moto.cloudwatch.exceptions import InvalidParameterValue, ValidationError
-from moto.cloudwatch.metric_data_expression_parser import parse_expression
 from moto.cloudwatch.models import CloudWatchBackend, MetricDatum
 
 from rightsizing.embedded.cloud.clock import Clock
+from rightsizing.embedded.cloud.metricmaths import calculate
 from rightsizing.embedded.cloud.metricstore import MetricStore, SeriesKey, Statistic, Window
+from rightsizing.embedded.cloud.metricview import MetricView
 
 _SECONDS_A_MINUTE = 60  # CloudWatch rounds a start down to the minute
 
 
-def serve_metric_data(store: MetricStore, clock: Clock) -> None:
-    """Put the store behind moto's CloudWatch; once a process.
+def serve_metric_data(store: MetricStore, view: MetricView, clock: Clock) -> None:
+    """Put the store behind moto's CloudWatch; once a process. ``view`` is what readers see of it.
 
     The functions have the signatures of moto's own methods.
     """
@@ -51,14 +52,18 @@ def serve_metric_data(store: MetricStore, clock: Clock) -> None:
             if "MetricStat" not in query:
                 continue
             window = Window(start_s, end_s, int(query["MetricStat"]["Period"]))
-            answer = _answer(store, self.region_name, query, window)
+            answer = _answer(view, self.region_name, query, window)
             if scan_by == "TimestampDescending":
                 answer["values"].reverse()
                 answer["timestamps"].reverse()
             answers.append(answer)
             if query.get("ReturnData", True):
                 shown.append(answer)
-        return shown + [_calculated(query, answers) for query in queries if "Expression" in query]
+        return shown + [
+            _calculated(query, answers, newest_first=scan_by == "TimestampDescending")
+            for query in queries
+            if query.get("Expression") and query.get("ReturnData", True)
+        ]
 
     def get_metric_statistics(  # noqa: PLR0917 - moto calls it by position
         self: Any,
@@ -76,7 +81,7 @@ def serve_metric_data(store: MetricStore, clock: Clock) -> None:
         key = _key(self.region_name, namespace, metric)
         found: dict[int, _Datapoint] = {}
         for name in stats or ():
-            result = _statistic(store, key, name, window, unit)
+            result = _statistic(view, key, name, window, unit)
             for moment, value in zip(result.period_starts_s, result.values, strict=True):
                 entry = found.setdefault(moment, _Datapoint(moment, unit))
                 setattr(entry, _FIELDS.get(name, name), value)
@@ -173,21 +178,19 @@ def _bounds(start: datetime, end: datetime) -> tuple[int, int]:
 
 
 def _statistic(
-    store: MetricStore, key: SeriesKey, name: str, window: Window, unit: str | None
+    view: MetricView, key: SeriesKey, name: str, window: Window, unit: str | None
 ) -> Statistic:
     try:
-        return store.statistic(key, name, window, unit or "")
+        return view.statistic(key, name, window, unit or "")
     except ValueError as error:
         raise InvalidParameterValue(str(error)) from error
 
 
-def _answer(
-    store: MetricStore, region: str, query: dict[str, Any], window: Window
-) -> dict[str, Any]:
+def _answer(view: MetricView, region: str, query: dict[str, Any], window: Window) -> dict[str, Any]:
     stat = query["MetricStat"]
     metric = stat["Metric"]
     key = _key(region, metric["Namespace"], metric)
-    result = _statistic(store, key, stat["Stat"], window, stat.get("Unit"))
+    result = _statistic(view, key, stat["Stat"], window, stat.get("Unit"))
     return {
         "id": query["Id"],
         "label": query.get("Label") or f"{metric['MetricName']} {stat['Stat']}",
@@ -197,18 +200,28 @@ def _answer(
     }
 
 
-def _calculated(query: dict[str, Any], answers: list[dict[str, Any]]) -> dict[str, Any]:
+def _calculated(
+    query: dict[str, Any], answers: list[dict[str, Any]], *, newest_first: bool
+) -> dict[str, Any]:
     if query["Expression"].upper().startswith("SELECT"):
         raise InvalidParameterValue(
             f"Metrics Insights query {query['Expression']!r} is not served by the local cloud; "
             "name the metric in MetricStat"
         )
-    values, timestamps = parse_expression(query["Expression"], answers)
+    series = {
+        answer["id"]: dict(zip(answer["timestamps"], answer["values"], strict=True))
+        for answer in answers
+    }
+    try:
+        found = calculate(query["Expression"], series)
+    except ValueError as error:
+        raise InvalidParameterValue(str(error)) from error
+    moments = sorted(found, reverse=newest_first)
     return {
         "id": query["Id"],
         "label": query.get("Label") or query["Id"],
-        "values": values,
-        "timestamps": timestamps,
+        "values": [found[moment] for moment in moments],
+        "timestamps": moments,
         "status_code": "Complete",
     }
 

@@ -52,6 +52,15 @@ class Container:
     started_at: str = "0001-01-01T00:00:00Z"
     finished_at: str = "0001-01-01T00:00:00Z"
     exit_code: int = 0
+    restart_count: int = 0
+    oom_killed: bool = False
+    # Use as the data plane simulates it; None: by labels (``simulatedload``).
+    used_cores: float | None = None
+    used_memory_bytes: int = 0
+    throttled_ratio: float = 0.0
+    used_since_s: float = 0.0  # since when, seconds since 1970
+    used_before_s: float = 0.0  # core-seconds until then
+    throttled_before_s: float = 0.0
 
     @property
     def running(self) -> bool:

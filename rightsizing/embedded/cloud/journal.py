@@ -13,6 +13,9 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from rightsizing.embedded.faults.decision import Decision
 
 # The parts of an Authorization header moto looks at: who, region and service. The signature is not
 # kept, and the name is always the fixed one.
@@ -33,6 +36,7 @@ class RecordedCall:
     body: bytes
     status: int
     digest: str  # of the answer's body
+    launches: tuple[Decision, ...] = ()  # where a planned fault kept instances from starting
 
 
 def digest_of(body: bytes) -> str:
@@ -62,20 +66,20 @@ class Journal:
 
     def append(self, call: RecordedCall) -> None:
         """Write one call; it is on its way to the disk when this returns."""
-        line = json.dumps(
-            {
-                "number": call.number,
-                "moment_ms": call.moment_ms,
-                "method": call.method,
-                "path": call.path,
-                "query": call.query,
-                "headers": dict(call.headers),
-                "body": base64.b64encode(call.body).decode(),
-                "status": call.status,
-                "digest": call.digest,
-            },
-            separators=(",", ":"),
-        )
+        entry: dict[str, Any] = {
+            "number": call.number,
+            "moment_ms": call.moment_ms,
+            "method": call.method,
+            "path": call.path,
+            "query": call.query,
+            "headers": dict(call.headers),
+            "body": base64.b64encode(call.body).decode(),
+            "status": call.status,
+            "digest": call.digest,
+        }
+        if call.launches:
+            entry["launches"] = [[item.granted, item.reason, item.looks] for item in call.launches]
+        line = json.dumps(entry, separators=(",", ":"))
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
@@ -117,4 +121,5 @@ def _parse(line: bytes) -> RecordedCall:
         body=base64.b64decode(entry["body"]),
         status=entry["status"],
         digest=entry["digest"],
+        launches=tuple(Decision(*item) for item in entry.get("launches", ())),
     )

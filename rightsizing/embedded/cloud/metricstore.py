@@ -20,6 +20,9 @@ Points = NDArray[np.float64]  # (n, 5): seconds since 1970, sample count, sum, m
 
 _TIME, _COUNT, _SUM, _MINIMUM, _MAXIMUM = range(5)
 _PERCENTILE = re.compile(r"^p(\d{1,2}(?:\.\d+)?|100)$")
+# Trimmed count and percentile rank between absolute bounds; the lower is exclusive, the upper not.
+_NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
+_BETWEEN = re.compile(rf"^(TC|PR)\(({_NUMBER})?:({_NUMBER})?\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +114,19 @@ class MetricStore:
             for series in units.values()
         )
 
-    def statistic(self, key: SeriesKey, name: str, window: Window, unit: str = "") -> Statistic:
+    def statistic(
+        self,
+        key: SeriesKey,
+        name: str,
+        window: Window,
+        unit: str = "",
+        hidden: Sequence[tuple[float, float]] = (),
+    ) -> Statistic:
         """One statistic of one series over [start, end), oldest first.
 
-        A percentile needs single values: periods that hold a statistic set are left out, as
-        CloudWatch leaves them out. Raises ValueError for a statistic that is not served.
+        A percentile, trimmed count or percentile rank needs single values: periods that hold a
+        statistic set are left out, as CloudWatch leaves them out. Points within a ``hidden`` span
+        (from, to) of seconds are not seen. Raises ValueError for a statistic that is not served.
         """
         self._load()
         units = self._series.get(key, {})
@@ -127,7 +138,10 @@ class MetricStore:
         if len(chosen) > 1:
             points = points[np.argsort(points[:, _TIME], kind="stable")]
         first, last = np.searchsorted(points[:, _TIME], [window.start_s, window.end_s])
-        return _binned(points[first:last], name, window)
+        seen = points[first:last]
+        for begin, end in hidden:
+            seen = seen[(seen[:, _TIME] < begin) | (seen[:, _TIME] >= end)]
+        return _binned(seen, name, window)
 
     def _add(self, key: SeriesKey, unit: str, points: Iterable[Sequence[float]]) -> None:
         series = self._series.setdefault(key, {}).setdefault(unit, _Series())
@@ -160,11 +174,12 @@ def _line(key: SeriesKey, unit: str, points: Sequence[Sequence[float]], *, whole
 
 def _require_known(name: str) -> None:
     if name not in {"Average", "Sum", "Minimum", "Maximum", "SampleCount"} and not (
-        _PERCENTILE.match(name)
+        _PERCENTILE.match(name) or _BETWEEN.match(name)
     ):
         raise ValueError(
             f"statistic {name!r} is not served by the local cloud; use Average, Sum, Minimum, "
-            "Maximum, SampleCount or a percentile such as p99"
+            "Maximum, SampleCount, a percentile such as p99, a trimmed count such as TC(0.1:) or a "
+            "percentile rank such as PR(:0.1)"
         )
 
 
@@ -178,6 +193,9 @@ def _binned(points: Points, name: str, window: Window) -> Statistic:
         values = np.minimum.reduceat(points[:, _MINIMUM], starts)
     elif name == "Maximum":
         values = np.maximum.reduceat(points[:, _MAXIMUM], starts)
+    elif between := _BETWEEN.match(name):
+        groups = zip(found, np.split(points, starts[1:]), strict=True)
+        return _between(groups, between, window)
     elif name.startswith("p"):
         groups = zip(found, np.split(points, starts[1:]), strict=True)
         return _percentiles(groups, float(name[1:]), window)
@@ -199,6 +217,23 @@ def _percentiles(
         reached = np.cumsum(group[order, _COUNT])
         wanted = percentile / 100 * reached[-1]
         values.append(float(group[order[np.searchsorted(reached, wanted)], _MINIMUM]))
+        kept.append(period)
+    return Statistic(_times(np.array(kept, dtype=np.int64), window), tuple(values))
+
+
+def _between(
+    groups: Iterable[tuple[np.int64, Points]], statistic: re.Match[str], window: Window
+) -> Statistic:
+    """Samples above the lower bound and up to the upper: their number (TC) or percentage (PR)."""
+    low = float(statistic[2]) if statistic[2] else -np.inf
+    high = float(statistic[3]) if statistic[3] else np.inf
+    kept, values = [], []
+    for period, group in groups:
+        if np.any(group[:, _MINIMUM] != group[:, _MAXIMUM]):
+            continue
+        inside = (group[:, _MINIMUM] > low) & (group[:, _MINIMUM] <= high)
+        count, total = group[inside, _COUNT].sum(), group[:, _COUNT].sum()
+        values.append(float(count if statistic[1] == "TC" else 100 * count / max(total, 1)))
         kept.append(period)
     return Statistic(_times(np.array(kept, dtype=np.int64), window), tuple(values))
 

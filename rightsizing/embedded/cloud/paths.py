@@ -1,5 +1,11 @@
 """Pages the local cloud has beside the AWS APIs."""
 
+OWN_PREFIX = "/rightsizing/"
 STATUS_PATH = "/rightsizing/status"
 CLEAR_METRICS_PATH = "/rightsizing/metrics/clear"
 HISTORY_PATH = "/rightsizing/metrics/history"
+PLANE_PATH = "/rightsizing/plane"
+BACKFILL_PATH = "/rightsizing/plane/backfill"
+ADVANCE_PATH = "/rightsizing/plane/advance"
+FAULTS_PATH = "/rightsizing/faults"
+CROSSING_PATH = "/rightsizing/faults/crossing"

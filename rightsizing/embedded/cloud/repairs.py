@@ -11,6 +11,7 @@ from moto.autoscaling.models import FakeAutoScalingGroup, InstanceState
 from moto.core.base_backend import AccountSpecificBackend
 from moto.core.types import Base64EncodedString
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateVersion
+from moto.ecs.models import EC2ContainerServiceBackend
 from moto.elbv2.models import ELBv2Backend
 from moto.moto_api._internal import mock_random
 
@@ -23,6 +24,7 @@ _TemplateVersion: Any = LaunchTemplateVersion
 _Group: Any = FakeAutoScalingGroup
 _Template: Any = LaunchTemplate
 _Balancing: Any = ELBv2Backend
+_Services: Any = EC2ContainerServiceBackend
 
 SEED = "rightsizing"  # any constant: ids are the same after every restart
 _FIRST_MOMENT_MS = 1_767_225_600_000  # 2026-01-01, creation time of an account's default network
@@ -37,6 +39,7 @@ def apply_repairs(clock: Clock) -> None:
     _date_groups_by_the_clock(clock)
     _show_current_template_tags()
     _tell_groups_of_their_balancers()
+    _start_deployments(clock)
 
 
 def _seed_default_resources(clock: Clock) -> None:
@@ -144,3 +147,34 @@ def _tell_groups_of_their_balancers() -> None:
         return listener
 
     _Balancing.modify_listener = telling
+
+
+def _start_deployments(clock: Clock) -> None:
+    """An ECS service keeps its first deployment for good, whatever it is updated to.
+
+    On AWS a new task definition is a new deployment; who compares ids sees what really runs. It is
+    complete at once: moto runs no tasks.
+    """
+    update = _Services.update_service
+
+    def deploying(self: Any, service_properties: dict[str, Any]) -> Any:
+        cluster = service_properties.get("cluster") or "default"
+        name = service_properties["service"].split("/")[-1]
+        before = self._get_service(cluster, name).task_definition
+        service = update(self, service_properties)
+        if service.task_definition != before and service.deployments:
+            identity = f"ecs-svc/{mock_random.randint(0, 32**12)}"
+            service.deployments[0].update(
+                id=identity,
+                taskDefinition=service.task_definition,
+                createdAt=clock.utcnow(),
+                updatedAt=clock.utcnow(),
+                desiredCount=service.desired_count,
+                runningCount=service.desired_count,
+                pendingCount=0,
+                rolloutState="COMPLETED",
+                rolloutStateReason=f"ECS deployment {identity} completed.",
+            )
+        return service
+
+    _Services.update_service = deploying

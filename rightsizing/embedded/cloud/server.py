@@ -3,7 +3,7 @@
 The cloud is a process of its own that outlives the command which started it. Its port is chosen
 once and kept; what changed it is in a journal, so a stopped or killed one comes back as it was.
 Files: ``<project>/.rightsizing/local/`` (server.json, calls.jsonl, metrics.jsonl, containers.json,
-server.log).
+plane.json, faults.json, server.log).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -30,21 +31,47 @@ from rightsizing.embedded.cloud.application import LocalApplication
 from rightsizing.embedded.cloud.cloudwatch import serve_metric_data
 from rightsizing.embedded.cloud.loopback import LOOPBACK
 from rightsizing.embedded.cloud.metricstore import MetricStore
+from rightsizing.embedded.cloud.metricview import MetricView
 from rightsizing.embedded.cloud.repairs import apply_repairs
 from rightsizing.embedded.cloud.serverfile import ServerFile
 from rightsizing.embedded.cloud.simulatedengine import SimulatedEngine
+from rightsizing.embedded.faults.book import FaultBook
+from rightsizing.embedded.faults.health import fail_health_checks
+from rightsizing.embedded.faults.launches import Launches
+from rightsizing.embedded.faults.launches import install as install_launches
+from rightsizing.embedded.faults.wire import Wire
 
 _WATCH_INTERVAL_S = 2.0
 
 
-def build_application(directory: Path) -> LocalApplication:
-    """The application over a state directory; changes moto for this whole process."""
+@dataclass(frozen=True, slots=True)
+class Applications:
+    """The two servers' applications; one clock and one fault book for both."""
+
+    aws: LocalApplication
+    engine: SimulatedEngine | None
+    clock: clocks.Clock
+
+
+def build_applications(directory: Path, *, simulate_docker: bool) -> Applications:
+    """The applications over a state directory; changes moto for this whole process."""
     clock = clocks.Clock()
     clocks.install(clock)
     apply_repairs(clock)
+    book = FaultBook(directory / "faults.json", clock.now_ms)
+    launches = Launches(book)
+    install_launches(launches, clock.utcnow)
+    fail_health_checks(book, clock)
     metrics = MetricStore(directory / "metrics.jsonl")
-    serve_metric_data(metrics, clock)
-    return LocalApplication(directory, clock, metrics)
+    serve_metric_data(metrics, MetricView(metrics, book, clock), clock)
+    engine = None
+    if simulate_docker:
+        engine = SimulatedEngine(directory / "containers.json", clock.now, Wire(book))
+    return Applications(
+        LocalApplication(directory, clock, metrics, book=book, launches=launches, host=engine),
+        engine,
+        clock,
+    )
 
 
 def main() -> None:
@@ -57,15 +84,21 @@ def main() -> None:
     directory: Path = options.directory
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
-    application = build_application(directory)
+    applications = build_applications(directory, simulate_docker=options.engine_port is not None)
+    application = applications.aws
     servers = [
         make_server(
-            LOOPBACK, options.port, application, threaded=True, request_handler=MotoRequestHandler
+            LOOPBACK,
+            options.port,
+            application,
+            threaded=True,
+            request_handler=_dated_handler(applications.clock),
         )
     ]
-    if options.engine_port is not None:
-        engine = SimulatedEngine(directory / "containers.json")
-        servers.append(make_server(LOOPBACK, options.engine_port, engine, threaded=True))
+    if applications.engine is not None:
+        servers.append(
+            make_server(LOOPBACK, options.engine_port, applications.engine, threaded=True)
+        )
     started = time.monotonic()
     restored = application.replay()
     print(  # noqa: T201
@@ -83,6 +116,17 @@ def main() -> None:
     for server in servers[1:]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
     _serve(servers[0], application)
+
+
+def _dated_handler(clock: clocks.Clock) -> type[MotoRequestHandler]:
+    """A handler whose answers carry the local cloud's Date: who asks AWS for the time gets it."""
+
+    class DatedRequestHandler(MotoRequestHandler):
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            moment_s = clock.now_ms() / 1000 if timestamp is None else timestamp
+            return str(super().date_time_string(moment_s))
+
+    return DatedRequestHandler
 
 
 def _serve(server: BaseWSGIServer, application: LocalApplication) -> None:

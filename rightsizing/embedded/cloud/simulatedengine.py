@@ -11,7 +11,9 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,12 +37,31 @@ from rightsizing.embedded.cloud.enginepages import (
     matches_filters,
     summary_page,
 )
-from rightsizing.embedded.cloud.simulatedload import stats_of
+from rightsizing.embedded.cloud.plane.host import ContainerUse
+from rightsizing.embedded.cloud.simulatedload import (
+    stats_of,
+    throttled_seconds,
+    used_core_seconds,
+)
+from rightsizing.embedded.faults.wire import Call, Wire, break_connection
 
 API_VERSION = "1.43"
 SIMULATED_VERSION = "simulated"
 SIMULATED_LABEL = "rightsizing.simulated=true"
 _VERSION_PREFIX = re.compile(r"^/v\d+\.\d+(?=/)")
+
+# Of the Docker API's own names, those that faults can be planned for; the rest are "Other".
+_OPERATIONS = {
+    "create": "ContainerCreate",
+    "start": "ContainerStart",
+    "stop": "ContainerStop",
+    "restart": "ContainerRestart",
+    "update": "ContainerUpdate",
+    "remove": "ContainerRemove",
+    "inspect": "ContainerInspect",
+    "containers": "ContainerList",
+    "stats": "ContainerStats",
+}
 
 _ROUTES = Map(
     [
@@ -73,9 +94,12 @@ def _now() -> datetime:
 class SimulatedEngine:
     """WSGI application with the engine's state."""
 
-    def __init__(self, path: Path, now: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self, path: Path, now: Callable[[], datetime] = _now, wire: Wire | None = None
+    ) -> None:
         self._state = ContainerState.load(path)
         self._now = now
+        self._wire = wire
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
@@ -84,8 +108,7 @@ class SimulatedEngine:
         request = Request(environ)
         try:
             endpoint, arguments = _ROUTES.bind_to_environ(environ).match()
-            with self._lock:
-                response = getattr(self, f"_{endpoint}")(request, **arguments)
+            response = self._answer(request, endpoint, arguments)
         except Refused as refusal:
             response = _reply({"message": str(refusal)}, refusal.status)
         except HTTPException:
@@ -97,6 +120,53 @@ class SimulatedEngine:
         response.headers["Server"] = "rightsizing-simulated-engine"
         response.headers["Api-Version"] = API_VERSION
         return response(environ, start_response)
+
+    def running(self) -> list[Container]:
+        """Containers that run, as they are now."""
+        with self._lock:
+            return [replace(item) for item in self._state.containers.values() if item.running]
+
+    def out_of_memory(self, name: str, kills: int) -> None:
+        """The kernel killed a container's process; its restart policy started it again."""
+        with self._lock:
+            container = self._state.find(name)
+            container.oom_killed = True
+            container.restart_count += kills
+            container.started_at = self._stamp()
+            self._state.save()
+
+    def show_use(self, name: str, use: ContainerUse) -> None:
+        """What the data plane makes of a container's traffic, for its statistics."""
+        with self._lock, suppress(Refused):
+            container = self._state.find(name)
+            if container.used_cores is not None:
+                container.used_before_s = used_core_seconds(container, use.since_s)
+                container.throttled_before_s = throttled_seconds(container, use.since_s)
+            container.used_cores, container.used_memory_bytes = use.cores, use.memory_bytes
+            container.throttled_ratio, container.used_since_s = use.throttled_ratio, use.since_s
+            self._state.save()
+
+    def _answer(self, request: Request, endpoint: str, arguments: Mapping[str, Any]) -> Response:
+        """Answer one request, broken as planned; the named container counts as its body."""
+        call = Call(
+            "docker",
+            _OPERATIONS.get(endpoint, "Other"),
+            request.get_data() + request.full_path.encode() + self._names(arguments),
+        )
+        refusal = self._wire.before(call) if self._wire is not None else None
+        if refusal is not None:
+            return Response(refusal.body, refusal.status, refusal.headers)
+        with self._lock:
+            response: Response = getattr(self, f"_{endpoint}")(request, **arguments)
+        if self._wire is not None and self._wire.loses_reply(call):
+            with suppress(OSError):
+                break_connection(request.environ)
+        return response
+
+    def _names(self, arguments: Mapping[str, Any]) -> bytes:
+        with self._lock, suppress(Refused):
+            return self._state.find(arguments.get("reference", "")).name.encode()
+        return b""
 
     def _ping(self, _request: Request) -> Response:
         return Response("OK", mimetype="text/plain")
@@ -185,6 +255,7 @@ class SimulatedEngine:
         if container.running:
             return Response(status=304)
         container.status, container.started_at = "running", self._stamp()
+        container.oom_killed = False
         self._state.save()
         return Response(status=204)
 

@@ -3,7 +3,8 @@
 A container says by labels what load to show: ``rightsizing:simulated-cpu-millicores`` and
 ``rightsizing:simulated-memory-mib``. Without them it shows 5 % of its CPU limit and half its memory
 limit (chosen by us). Load swings by a fifth around its mean over an hour, so that a maximum
-differs from an average; it never exceeds a limit.
+differs from an average; it never exceeds a limit. A container that the data plane simulates shows
+what it makes of its traffic instead.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _IDLE_MEMORY_RATIO = 0.5
 _SWING_RATIO = 0.2
 _SWING_PERIOD_S = 3600
 _NANO = 1_000_000_000
+_THROTTLING_PERIOD_S = 0.1  # of the kernel's CPU quota, as Docker sets it
 
 
 def stats_of(container: Container, now: datetime) -> dict[str, Any]:
@@ -46,7 +48,12 @@ def _cpu(container: Container, seconds: float) -> dict[str, Any]:
     limit = (container.host_config.get("NanoCpus") or HOST_CPUS * _NANO) / _NANO
     label = container.labels.get(CPU_LABEL)
     mean = float(label) / MILLICORES_PER_CORE if label else limit * _IDLE_CPU_RATIO
-    used_s = _core_seconds(mean, limit, container, seconds)
+    used_s = (
+        _core_seconds(mean, limit, container, seconds)
+        if container.used_cores is None
+        else used_core_seconds(container, seconds)
+    )
+    throttled_s = throttled_seconds(container, seconds)
     return {
         "cpu_usage": {
             "total_usage": int(used_s * _NANO),
@@ -55,8 +62,24 @@ def _cpu(container: Container, seconds: float) -> dict[str, Any]:
         },
         "system_cpu_usage": int(seconds * HOST_CPUS * _NANO),
         "online_cpus": HOST_CPUS,
-        "throttling_data": {"periods": 0, "throttled_periods": 0, "throttled_time": 0},
+        "throttling_data": {
+            "periods": int(used_s and seconds / _THROTTLING_PERIOD_S),
+            "throttled_periods": int(throttled_s / _THROTTLING_PERIOD_S),
+            "throttled_time": int(throttled_s * _NANO),
+        },
     }
+
+
+def used_core_seconds(container: Container, seconds: float) -> float:
+    """CPU time by the data plane: what was used before, and the present use since then."""
+    elapsed = seconds - container.used_since_s
+    return container.used_before_s + (container.used_cores or 0.0) * elapsed
+
+
+def throttled_seconds(container: Container, seconds: float) -> float:
+    """Time in which the CPU limit held the container back, by the data plane; else 0."""
+    elapsed = seconds - container.used_since_s
+    return container.throttled_before_s + container.throttled_ratio * elapsed
 
 
 def _core_seconds(mean: float, limit: float, container: Container, seconds: float) -> float:
@@ -81,6 +104,8 @@ def _memory(container: Container) -> dict[str, Any]:
     limit = container.host_config.get("Memory") or HOST_MEMORY_BYTES
     label = container.labels.get(MEMORY_LABEL)
     wanted = mib_to_bytes(int(label)) if label else int(limit * _IDLE_MEMORY_RATIO)
+    if container.used_cores is not None:
+        wanted = container.used_memory_bytes
     usage = min(wanted, limit) if container.running else 0
     return {"usage": usage, "limit": limit, "stats": {"inactive_file": 0}, "max_usage": usage}
 

@@ -7,6 +7,7 @@ a forgotten DOCKER_HOST.
 from __future__ import annotations
 
 import os
+import socket
 from typing import Any
 
 import docker
@@ -55,7 +56,7 @@ def is_simulated(client: docker.DockerClient) -> bool:
 def real_engine_host() -> str | None:
     """DOCKER_HOST or the default socket, whichever a real engine answers at first, else None."""
     for candidate in dict.fromkeys((os.environ.get("DOCKER_HOST"), DEFAULT_HOST)):
-        if not candidate:
+        if not candidate or not _is_listening(candidate):
             continue
         try:
             client = docker.DockerClient(base_url=engine_host(candidate), timeout=_ANSWER_TIMEOUT_S)
@@ -69,6 +70,18 @@ def real_engine_host() -> str | None:
         finally:
             client.close()
     return None
+
+
+def _is_listening(host: str) -> bool:
+    """False for a Unix socket nobody listens at; a client made for one would leak a connection."""
+    if not host.startswith("unix://"):
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(host.removeprefix("unix://"))
+        except OSError:
+            return False
+    return True
 
 
 def engine_cpus(host: str) -> int:

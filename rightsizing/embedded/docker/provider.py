@@ -11,11 +11,11 @@ import requests
 
 from rightsizing.embedded.docker.connection import engine_host, open_engine
 from rightsizing.embedded.docker.container import CONTAINER, explain_docker_error
-from rightsizing.embedded.plugin.provider import TableProvider
+from rightsizing.embedded.faults.crossing import MortalProvider
 from rightsizing.embedded.plugin.values import Properties
 
 
-class DockerProvider(TableProvider[docker.DockerClient]):
+class DockerProvider(MortalProvider[docker.DockerClient]):
     """Serves containers on the engine of this machine, real or simulated."""
 
     def __init__(self, host: str | None = None) -> None:
