@@ -6,16 +6,18 @@ import difflib
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from rightsizing.backtest.ours import RiskRule, SeenDays
+from rightsizing.backtest.ours import Readings, RiskRule
 from rightsizing.backtest.peers.registry import oracles, peers
 from rightsizing.backtest.rule import Rule
 from rightsizing.backtest.study import Contestants
 from rightsizing.decide.risk import Risk
 from rightsizing.errors import ConfigError
 
-# Shares of time that span what the peers come to: from safer than the peak so far to riskier than a
-# 90th percentile. Neighbours differ by a factor of two at most, so that interpolation is short.
+# Shares of time that span what the peers come to: from safer than the peak so far to riskier than
+# any peer, in idle workloads too. Where the peers are, neighbours differ by a factor of two at
+# most, so that interpolation is short.
 FRONTIER_PERCENTAGES = (
+    0.001,
     0.003,
     0.01,
     0.03,
@@ -31,6 +33,10 @@ FRONTIER_PERCENTAGES = (
     10.0,
     17.0,
     30.0,
+    50.0,
+    70.0,
+    85.0,
+    90.0,
 )
 
 
@@ -50,11 +56,11 @@ def contestants(rules: Sequence[str] = (), risks: Sequence[str] = ()) -> Contest
 def ours(risks: Sequence[str] = ()) -> tuple[Rule, ...]:
     """Our rule at these risks, which share what they have read of the past."""
     wanted = risks or [f"{percentage:g}" for percentage in FRONTIER_PERCENTAGES]
-    seen = SeenDays()
+    readings = Readings()
     found = {}
     for text in wanted:
         label = text if text.isalpha() or "-" in text else ""
-        rule = RiskRule(Risk.parse(text), label=label, seen=seen)
+        rule = RiskRule(Risk.parse(text), label=label, readings=readings)
         found[rule.name] = rule
     return tuple(found.values())
 

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rightsizing.backtest.rule import Limits
-from rightsizing.backtest.series import DemandSeries, FloatArray
-from rightsizing.decide.cpu import cpu_days_of
+from rightsizing.backtest.series import FloatArray
 from rightsizing.decide.prediction import predict_shortage
+from rightsizing.model.cpudays import CpuDays, IntArray
 from rightsizing.profile.daytable import DayTable
 
-DRAWS = 100  # of each prediction; a share of weeks is then known to one percent
+DRAWS = 199  # of each prediction: quantiles at every half percent
 BOUND = 0.90  # the share of weeks an upper bound is to hold for
 
 
@@ -40,21 +40,38 @@ class Forecasts:
 class ForecastingRule(Protocol):
     """A rule that says what its limits will come to."""
 
-    def forecast(self, past: Sequence[DemandSeries], limits: Sequence[Limits]) -> Forecasts:
-        """Forecasts of the coming week under these limits, from the past alone.
+    def forecast(self, past: DayTable, limits: Sequence[Limits]) -> Forecasts:
+        """Forecasts of the coming week under these limits, by row, from the past alone.
 
         A rule that reviews in between forecasts what its own reviews will make of the week.
         """
 
 
-def predicted(past: DayTable, limits_cores: FloatArray) -> Forecasts:
-    """What the toolkit predicts of any limits (W,) held for the week after the table's last day."""
-    found = predict_shortage(cpu_days_of(past), limits_cores, draws=DRAWS)
-    return Forecasts(
-        expected_ratio=found.mean_minutes / found.horizon_minutes,
-        upper_ratio=found.upper_minutes / found.horizon_minutes,
-        draws=found.draw_minutes / found.horizon_minutes,
+def predicted(
+    past: CpuDays,
+    limits_cores: FloatArray,
+    *,
+    regime_start: IntArray | None = None,
+    raised_daily: bool = False,
+) -> Forecasts:
+    """What the toolkit predicts of any limits (W,) in the week after the last day.
+
+    Args:
+        past: daily demand.
+        limits_cores: in force when the week begins.
+        regime_start: (W,) first day whose demand counts; all of history by default.
+        raised_daily: an exceeded limit is raised the day after, not held all week.
+    """
+    found = predict_shortage(
+        past,
+        limits_cores,
+        regime_start=regime_start,
+        horizon_minutes=1.0,  # minutes of one minute: a share
+        confidence=BOUND,
+        raised_daily=raised_daily,
+        draws=DRAWS,
     )
+    return Forecasts(found.mean_minutes, found.upper_minutes, found.draw_minutes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,7 +1,8 @@
-"""Our own rule as the back-test replays it: reviewed every day, lowered on one weekday only.
+"""Our own rule as the back-test replays it: reviewed every day, lowered once a week.
 
-A limit is raised the day after it was exceeded (or when it is below even the lower bound), and
-lowered once a week when that frees at least ``MINIMUM_CHANGE_RATIO`` of it.
+CPU is raised the day after it was exceeded (or when it is below even the lower bound), memory the
+day after a peak came near the limit. Both are lowered on review days only, and only when that frees
+enough of the limit to be worth a change.
 """
 
 from __future__ import annotations
@@ -12,15 +13,28 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rightsizing.backtest.daytracks import day_table_of
+from rightsizing.backtest.forecast import Forecasts, predicted
 from rightsizing.backtest.rule import Limits
-from rightsizing.backtest.series import DemandSeries
-from rightsizing.decide.cpu import CpuTargets, cpu_days_of, cpu_targets
+from rightsizing.backtest.series import DemandSeries, FloatArray
+from rightsizing.decide.cpu import cpu_days_of, cpu_targets
+from rightsizing.decide.memory import (
+    ALARM_RATIO,
+    HYSTERESIS_RATIO,
+    MINIMUM_DAYS,
+    MemoryTargets,
+    fleet_reference_bytes,
+    memory_days_of,
+    memory_targets,
+)
+from rightsizing.decide.regime import cpu_regime
 from rightsizing.decide.risk import Risk
 from rightsizing.model.base import NoData
+from rightsizing.model.cpudays import CpuDays, IntArray
 from rightsizing.profile.daytable import DayTable
 
-MINIMUM_CHANGE_RATIO = 0.10
+MINIMUM_CHANGE_RATIO = 0.10  # of CPU; smallest reduction worth a change
 LEAST_DAYS = 7
+MEMORY_PRICE = 1.0  # see ``decide.memory.memory_targets``
 _DAYS_PER_WEEK = 7
 
 
@@ -30,29 +44,35 @@ class ReviewedLimits(Limits):
 
     lower_cpu_cores: float = 0.0
     last_day_max_cores: float = 0.0
-    may_lower: bool = True
+    last_day_max_bytes: float = 0.0
+    is_review_day: bool = True
+    may_lower_memory: bool = True  # enough days of a level that is not moving
 
 
-class SeenDays:
-    """Day tables of pasts already seen, shared by rules that differ in risk only.
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What all risks read of the same past."""
 
-    A shorter past of the same arrays is a cut of a longer one's table.
-    """
+    cpu: CpuDays
+    regime_start: IntArray  # (W,) first day whose CPU demand counts
+    memory: MemoryTargets
+
+
+class Readings:
+    """The reading of the past seen last, shared by rules that differ in risk only."""
 
     def __init__(self) -> None:
-        self._longest: dict[tuple[int, ...], tuple[int, DayTable, list[object]]] = {}
+        self._held: tuple[DayTable, Reading] | None = None
 
-    def table(self, past: Sequence[DemandSeries]) -> DayTable:
-        """The day table of these pasts, in order of their keys."""
-        owners = [_owner(series.cpu_cores) for series in past]
-        identity = tuple(id(owner) for owner in owners)
-        end = max(series.first_day + series.days for series in past)
-        held = self._longest.get(identity)
-        if held is None or held[0] < end:
-            held = (end, day_table_of(past), owners)  # the owners are kept so that no id is reused
-            self._longest[identity] = held
-        table = held[1]
-        return table if held[0] == end else table.until(end - table.first_day)
+    def of(self, past: DayTable) -> Reading:
+        """The reading of this very table."""
+        if self._held is None or self._held[0] is not past:
+            days, memory = cpu_days_of(past), memory_days_of(past)
+            targets = memory_targets(
+                memory, price=MEMORY_PRICE, reference_bytes=fleet_reference_bytes(memory)
+            )
+            self._held = (past, Reading(days, cpu_regime(days).start, targets))
+        return self._held[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +81,7 @@ class RiskRule:
 
     risk: Risk
     label: str = ""
-    seen: SeenDays = field(default_factory=SeenDays, compare=False, repr=False)
+    readings: Readings = field(default_factory=Readings, compare=False, repr=False)
     weekly_only: bool = False  # no fast way up, for a comparison like for like
 
     @property
@@ -89,57 +109,84 @@ class RiskRule:
 
     def propose(self, past: Sequence[DemandSeries]) -> tuple[Limits, ...]:
         """Limits from the past alone, in the order given."""
-        table = self.seen.table(past)
+        table = day_table_of(past)
         row_of = {key: row for row, key in enumerate(table.workloads)}
-        cpu = cpu_targets(cpu_days_of(table), self.risk)
-        end = table.first_day + table.days
-        days = np.count_nonzero(table.cpu_samples, axis=1)
+        found = self.propose_from(table)
+        return tuple(found[row_of[series.workload]] for series in past)
+
+    def propose_from(self, past: DayTable) -> tuple[Limits, ...]:
+        """Limits of every workload of the table, in its order."""
+        reading = self.readings.of(past)
+        cpu, memory = cpu_targets(reading.cpu, self.risk, reading.regime_start), reading.memory
+        measured = np.count_nonzero(past.cpu_samples, axis=1)
+        # Weeks are counted from the first day of history, so that scored weeks begin with a review.
+        is_review_day = self.weekly_only or past.days % _DAYS_PER_WEEK == 0
         return tuple(
-            self._limits(row_of[series.workload], cpu, days, may_lower=self._may_lower(end))
-            for series in past
+            ReviewedLimits(
+                cpu_cores=_known(cpu.target_cores[row], int(measured[row]), LEAST_DAYS, "CPU"),
+                memory_bytes=_known(
+                    memory.target_bytes[row], int(memory.measured_days[row]), 1, "memory"
+                ),
+                lower_cpu_cores=float(cpu.lower_cores[row]),
+                last_day_max_cores=float(cpu.last_day_max_cores[row]),
+                last_day_max_bytes=float(memory.last_day_max_bytes[row]),
+                is_review_day=is_review_day,
+                may_lower_memory=bool(
+                    memory.measured_days[row] >= MINIMUM_DAYS and not memory.is_moving[row]
+                ),
+            )
+            for row in range(len(past.workloads))
         )
 
     def accept(self, current: Limits, proposed: Limits) -> Limits:
         """Raise what was exceeded, lower what is worth lowering."""
         assert isinstance(proposed, ReviewedLimits)
         return Limits(
-            cpu_cores=_accepted(current.cpu_cores, proposed),
-            memory_bytes=(
-                current.memory_bytes
-                if isinstance(proposed.memory_bytes, NoData)
-                else proposed.memory_bytes
-            ),
+            cpu_cores=_held_cores(current.cpu_cores, proposed),
+            memory_bytes=_held_bytes(current.memory_bytes, proposed),
         )
 
-    def _may_lower(self, end_day: int) -> bool:
-        return self.weekly_only or end_day % _DAYS_PER_WEEK == 0
-
-    def _limits(self, row: int, cpu: CpuTargets, days: np.ndarray, *, may_lower: bool) -> Limits:
-        target = float(cpu.target_cores[row])
-        return ReviewedLimits(
-            cpu_cores=(
-                NoData(f"{days[row]} days of CPU; {LEAST_DAYS} are needed")
-                if days[row] < LEAST_DAYS or np.isnan(target)
-                else target
-            ),
-            memory_bytes=NoData("memory is not sized here yet"),
-            lower_cpu_cores=float(cpu.lower_cores[row]),
-            last_day_max_cores=float(cpu.last_day_max_cores[row]),
-            may_lower=may_lower,
+    def forecast(self, past: DayTable, limits: Sequence[Limits]) -> Forecasts:
+        """Shortage of the coming week under these limits and the reviews within it."""
+        cores: FloatArray = np.array(
+            [np.nan if isinstance(item.cpu_cores, NoData) else item.cpu_cores for item in limits]
+        )
+        reading = self.readings.of(past)
+        return predicted(
+            reading.cpu,
+            cores,
+            regime_start=reading.regime_start,
+            raised_daily=not self.weekly_only,
         )
 
 
-def _accepted(current: float | NoData, proposed: ReviewedLimits) -> float | NoData:
+def _known(target: np.float64, days: int, least: int, what: str) -> float | NoData:
+    if days < least:
+        return NoData(f"{days} days of {what}; {least} are needed")
+    if np.isnan(target):
+        return NoData(f"{what} was measured, but its capacity is unknown")
+    return float(target)
+
+
+def _held_cores(current: float | NoData, proposed: ReviewedLimits) -> float | NoData:
     wanted = proposed.cpu_cores
     if isinstance(current, NoData) or isinstance(wanted, NoData):
         return current if isinstance(wanted, NoData) else wanted
     exceeded = proposed.last_day_max_cores > current or current < proposed.lower_cpu_cores
-    if wanted > current and exceeded:
-        return wanted
-    if proposed.may_lower and wanted < current * (1 - MINIMUM_CHANGE_RATIO):
-        return wanted
-    return current
+    lowers = proposed.is_review_day and wanted < current * (1 - MINIMUM_CHANGE_RATIO)
+    return wanted if lowers or (wanted > current and exceeded) else current
 
 
-def _owner(values: np.ndarray) -> object:
-    return values if values.base is None else values.base
+def _held_bytes(current: float | NoData, proposed: ReviewedLimits) -> float | NoData:
+    """``decide.memory.held_bytes`` of one workload."""
+    wanted = proposed.memory_bytes
+    if isinstance(current, NoData) or isinstance(wanted, NoData):
+        return current if isinstance(wanted, NoData) else wanted
+    alarmed = proposed.last_day_max_bytes > ALARM_RATIO * current
+    raises = wanted > current and (alarmed or proposed.is_review_day)
+    lowers = (
+        proposed.is_review_day
+        and proposed.may_lower_memory
+        and wanted <= current * (1 - HYSTERESIS_RATIO)
+    )
+    return wanted if raises or lowers else current

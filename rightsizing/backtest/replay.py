@@ -21,6 +21,7 @@ from rightsizing.backtest.forecast import ForecastingRule, WeekForecast, predict
 from rightsizing.backtest.rule import HindsightRule, Limits, Rule, proposed_or_kept
 from rightsizing.backtest.schedule import DAYS_PER_WEEK, Schedule
 from rightsizing.backtest.series import DemandSeries, FloatArray
+from rightsizing.decide.cpu import cpu_days_of
 from rightsizing.model.base import NoData
 from rightsizing.profile.daytable import DayTable
 
@@ -193,9 +194,10 @@ class _Run:
             return
         known = [limits for row in active if (limits := self._in_force[row]) is not None]
         if isinstance(self.rule, ForecastingRule):
-            found = self.rule.forecast(past.series, known)
+            found = self.rule.forecast(past.table, known)
         elif self._predict:
-            found = predicted(past.table, np.array([_number(item.cpu_cores) for item in known]))
+            limits = np.array([_number(item.cpu_cores) for item in known])
+            found = predicted(cpu_days_of(past.table), limits)
         else:
             return
         self._forecasts.append(WeekForecast(day // DAYS_PER_WEEK, active, found))

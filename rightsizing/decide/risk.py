@@ -3,11 +3,11 @@
 Risk is the largest share of time in which a workload may be short of CPU. Within it, being short
 has a price, and each workload gets the size at which the next core costs more than the shortage it
 would avoid. Both come from the same number: with ``PRICE_TIMES_RISK`` = 3, one more core per mean
-core of work must avoid a third of the risk to be bought.
+core of work must avoid a third of the risk to be bought. Towards a risk of all time the price falls
+to nothing, as ``(1 - risk) ** 2``: who accepts being short half of the time hardly pays for less.
 
 The constants were chosen on half of the Bitbrains virtual machines (those whose key hashes to an
-even number) and checked on the other half and on Azure's; none of the results hangs on them:
-between 2 and 10 the cost at equal exceedance moves by 3 % (benchmarks/results/backtest.md).
+even number) and checked on the other half and on Azure's (benchmarks/results/backtest.md).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PRICE_TIMES_RISK = 3.0
 # 12), so a margin over what was seen takes over: 3 % for each further factor of ten.
 SEEN_RATIO = 0.003
 MARGIN_PER_DECADE = 0.03
-LEAST_RATIO, GREATEST_RATIO = 1e-5, 0.3
+LEAST_RATIO, GREATEST_RATIO = 1e-5, 0.9
 BOUND_FACTOR = 3.0  # the bounds of a recommendation are its target at 3 times and a third the risk
 
 
@@ -83,7 +83,7 @@ class Risk:
     @property
     def price(self) -> float:
         """Cores worth buying to avoid all shortage of one mean core of work."""
-        return PRICE_TIMES_RISK / self.short_ratio
+        return PRICE_TIMES_RISK * (1 - self.short_ratio) ** 2 / self.short_ratio
 
     @property
     def margin_ratio(self) -> float:

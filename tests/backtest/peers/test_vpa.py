@@ -167,7 +167,8 @@ def _oracle(series: DemandSeries) -> tuple[tuple[int, int, int], tuple[int, int,
     times: list[float] = []
     end = peak = None
     for index in range(start, len(series.cpu_cores)):
-        time = index * series.interval_s / 86_400
+        second = index * series.interval_s  # whole, so that windows of 24 hours end exactly
+        time = second / 86_400
         used, held = series.cpu_cores[index], series.memory_bytes[index]
         if not math.isnan(used):
             bucket = CPU_BUCKETS.find(int(used * 1000) / 1000)
@@ -176,17 +177,17 @@ def _oracle(series: DemandSeries) -> tuple[tuple[int, int, int], tuple[int, int,
         if math.isnan(held):
             continue
         held = float(int(held))
-        if end is None or time >= end:
-            opened = time if end is None else end
-            end = opened + math.floor(time - opened) + 1
+        if end is None or second >= end:
+            opened = second if end is None else end
+            end = opened + ((second - opened) // 86_400 + 1) * 86_400
             peak = held
             bucket = MEMORY_BUCKETS.find(held)
-            memory[bucket] = memory.get(bucket, 0.0) + 2.0**end
+            memory[bucket] = memory.get(bucket, 0.0) + 2.0 ** (end / 86_400)
         elif peak and held > peak:
-            memory[MEMORY_BUCKETS.find(peak)] -= 2.0**end
+            memory[MEMORY_BUCKETS.find(peak)] -= 2.0 ** (end / 86_400)
             peak = held
             bucket = MEMORY_BUCKETS.find(held)
-            memory[bucket] = memory.get(bucket, 0.0) + 2.0**end
+            memory[bucket] = memory.get(bucket, 0.0) + 2.0 ** (end / 86_400)
     confidence = min(times[-1] - times[0], len(times) * series.interval_s / 86_400)
     return (
         _oracle_bounds(cpu, CPU_BUCKETS.start, 1000, confidence, 25),
