@@ -1,6 +1,6 @@
 """A cache of daily statistics beside a store: a new day costs a day's work.
 
-    bucket-<n>/<date>.parquet   the rows (``dayquery.DAY_SCHEMA``) of one partition of the store
+    bucket-<n>/<date>.parquet   one partition of the store (``densecounts.DENSE_SCHEMA``)
 
 Each file names the partition it was made of by size and modification time; one that is missing,
 damaged, of another version or of a partition that changed since is made again. Files appear whole,
@@ -27,12 +27,13 @@ from ibis.expr import types as ir
 
 from rightsizing.errors import StoreError
 from rightsizing.profile.build import measured_rows
-from rightsizing.profile.dayquery import DAY_SCHEMA, with_workloads
+from rightsizing.profile.dayquery import with_workloads
 from rightsizing.profile.daytable import DayTable
+from rightsizing.profile.densecounts import DENSE_SCHEMA, densified
 from rightsizing.profile.filecontent import content_of_files
 from rightsizing.profile.tableassembly import CELLS, ORDINARY_BINS, day_tables
 
-CACHE_VERSION = b"1"  # of the rows' meaning and schema; another one is made again
+CACHE_VERSION = b"2"  # of the rows' meaning and schema; another one is made again
 ROWS_PER_QUERY = 8_000_000  # measurements counted at once: about 0.5 GB in the engine
 _ROW_GROUP = 2_048  # workloads; what a part of a large bucket is read by
 _VERSION_KEY, _IDENTITY_KEY = b"rightsizing_version", b"rightsizing_partition"
@@ -182,7 +183,7 @@ class DayCache:
             self._write(self._path(item.partition), item.rows, item.identity)
 
     def _write(self, path: Path, rows: pa.Table, identity: bytes) -> None:
-        marked = rows.replace_schema_metadata(
+        marked = densified(rows).replace_schema_metadata(
             {_VERSION_KEY: CACHE_VERSION, _IDENTITY_KEY: identity}
         )
         path.parent.mkdir(exist_ok=True)
@@ -194,6 +195,7 @@ class DayCache:
                 compression="zstd",
                 compression_level=1,
                 use_dictionary=["workload", "cpu_bins.list.element.value"],
+                write_statistics=["workload"],
                 row_group_size=_ROW_GROUP,
                 write_page_checksum=True,
             )
@@ -259,8 +261,8 @@ def _read_range(path: Path, low: str | None, high: str | None) -> pa.Table:
             for group in range(file.num_row_groups)
             if _overlaps(file.metadata.row_group(group).column(0).statistics, low, high)
         ]
-        rows = file.read_row_groups(groups) if groups else DAY_SCHEMA.empty_table()
-    rows = rows.replace_schema_metadata(None).cast(DAY_SCHEMA)
+        rows = file.read_row_groups(groups) if groups else DENSE_SCHEMA.empty_table()
+    rows = rows.replace_schema_metadata(None).cast(DENSE_SCHEMA)
     # Rows are sorted by workload, so a range of workloads is a slice.
     keys = rows["workload"]
     first = 0 if low is None else pc.sum(pc.less(keys, low)).as_py() or 0

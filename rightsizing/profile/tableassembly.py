@@ -27,11 +27,12 @@ from rightsizing.profile.daytable import (
     in_force,
     most_frequent_interval,
 )
+from rightsizing.profile.densecounts import MATRIX_BINS, ListedBins, flat, matrix_of
 from rightsizing.profile.histograms import HIGHEST_CPU_BIN, rebinned
 from rightsizing.profile.intervals import SUM_STEPS
 
 CELLS = 80_000_000  # bins of a table: 160 MB, 25,000 workloads of 14 days
-ORDINARY_BINS = 256  # what a workload of one capacity fills, with some turbo
+ORDINARY_BINS = MATRIX_BINS
 _MOST_COUNTED = np.iinfo(np.uint16).max
 _LARGEST_COUNT = PACKED - 1
 
@@ -198,7 +199,7 @@ class _Assembly:
     def _intervals(self) -> tuple[IntArray, IntArray, DayCounts]:
         """Samples, the most frequent interval, and counts by interval where there are several."""
         samples = self._counts("samples")
-        lists, packed = _flat(self._rows, "intervals")
+        lists, packed = flat(self._rows, "intervals")
         listed = np.diff(lists) > 0
         alone = ~listed & (_integers(self._rows, "samples") > 0)
         cell = np.concatenate((self._cell[alone], np.repeat(self._cell, np.diff(lists))))
@@ -232,53 +233,71 @@ class _Assembly:
 
     def _cpu(self, capacity: FloatArray) -> tuple[CountArray, DayCounts]:
         """Counts by bin of the capacity in force, and by capacity where it changed."""
-        by_row, held = _flat(self._rows, "cpu_bins")
-        value = np.asarray(
-            pc.struct_field(held, "value").to_numpy(zero_copy_only=False), np.float64
-        )
-        by_value, packed = _lists(pc.struct_field(held, "counts"))
-        sizes = np.diff(by_value)
-        cell = np.repeat(self._cell, np.diff(by_row))
-        wide = packed.to_numpy(zero_copy_only=False)
-        bins = wide >> 32
-        count = wide & _LARGEST_COUNT
-        entry_cell = np.repeat(cell, sizes)
-        changed = value != capacity[cell // self._shape[1]]
+        listed = ListedBins.of(self._rows)
+        matrix_row, matrix = matrix_of(self._rows, "cpu_matrix", np.uint16)
+        matrix_cell = self._cell[matrix_row]
+        matrix_cores = np.zeros(0)
+        if len(matrix_row):
+            matrix_cores = _floats(self._rows, "cpu_matrix_cores")[matrix_row]
+        days = self._shape[1]
+        listed_cell = self._cell[listed.row]
+        differs = listed.cores != capacity[listed_cell // days]
+        matrix_differs = matrix_cores != capacity[matrix_cell // days]
+        resized = np.zeros(self._shape[0], dtype=bool)
+        resized[listed_cell[differs] // days] = True
+        resized[matrix_cell[matrix_differs] // days] = True
+        # Rows of workloads that changed size are moved bin by bin, the others copied whole.
+        apart = resized[matrix_cell // days]
+        sizes = np.diff(listed.first)
+        row, bins = np.nonzero(matrix[apart])
+        entry_cell = np.concatenate((np.repeat(listed_cell, sizes), matrix_cell[apart][row]))
+        value = np.concatenate((np.repeat(listed.cores, sizes), matrix_cores[apart][row]))
+        count = np.concatenate((listed.count, matrix[apart][row, bins].astype(np.int64)))
+        bins = np.concatenate((listed.bin, bins))
         by_capacity = DayCounts.blank()
-        moved = np.zeros(0, dtype=bool)
-        if changed.any():
-            resized = np.unique(cell[changed] // self._shape[1])
-            of_resized = np.repeat(np.isin(cell // self._shape[1], resized), sizes)
-            row, day = np.divmod(entry_cell[of_resized], self._shape[1])
+        any_resized = bool(resized.any())
+        if any_resized:
+            kept = resized[entry_cell // days]
+            entry_row, day = np.divmod(entry_cell[kept], days)
             by_capacity = DayCounts(
-                row=row,
+                row=entry_row,
                 day=day,
-                value=np.repeat(value, sizes)[of_resized],
-                bin=bins[of_resized],
-                count=count[of_resized].astype(np.float64),
+                value=value[kept],
+                bin=bins[kept],
+                count=count[kept].astype(np.float64),
             )
-            moved = np.repeat(changed, sizes)
-            to = capacity[entry_cell[moved] // self._shape[1]]
-            bins[moved] = rebinned(bins[moved], np.repeat(value, sizes)[moved], to)
+            moved = value != capacity[entry_cell // days]
+            to = capacity[entry_cell[moved] // days]
+            bins[moved] = rebinned(bins[moved], value[moved], to)
         np.minimum(bins, HIGHEST_CPU_BIN, out=bins)
-        width = int(bins.max(initial=0)) + 1
+        whole = matrix if not apart.any() else matrix[~apart]
+        used = _used_columns(whole)
+        width = max(int(bins.max(initial=0)) + 1, used)
         by_day = _integers(self._rows, "cpu_samples").max(initial=0)
         kind = np.uint16 if by_day <= _MOST_COUNTED else np.uint32
         dense = np.zeros((*self._shape, width), dtype=kind)
+        dense.reshape(-1, width)[matrix_cell[~apart], :used] = whole[:, :used]
         place = entry_cell * width + bins
-        if len(moved) or width > HIGHEST_CPU_BIN:
+        if any_resized or width > HIGHEST_CPU_BIN:
             np.add.at(dense.ravel(), place, count.astype(kind))
         else:
             dense.ravel()[place] = count
         return dense, by_capacity
 
     def _hours(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        by_row, hours = _flat(self._rows, "hours")
+        by_row, hours = flat(self._rows, "hours")
         cell = np.repeat(self._cell, np.diff(by_row)) * HOURS_PER_DAY
         cell += pc.struct_field(hours, "hour").to_numpy(zero_copy_only=False).astype(np.int64)
+        matrix_row, matrix = matrix_of(self._rows, "hours_matrix", np.float32)
+        matrix_cell = self._cell[matrix_row]
         found = []
-        for name in ("max", "mean"):
+        for place, name in enumerate(("max", "mean")):
             grid = np.full((*self._shape, HOURS_PER_DAY), np.nan, dtype=np.float32)
+            if len(matrix_row):
+                first = place * HOURS_PER_DAY
+                grid.reshape(-1, HOURS_PER_DAY)[matrix_cell] = matrix[
+                    :, first : first + HOURS_PER_DAY
+                ]
             grid.ravel()[cell] = pc.struct_field(hours, name).to_numpy(zero_copy_only=False)
             found.append(grid)
         return found[0], found[1]
@@ -286,7 +305,7 @@ class _Assembly:
     def _bins(self, name: str) -> BinCounts:
         if not self._held(name):
             return BinCounts.blank(*self._shape)
-        by_row, packed = _flat(self._rows, name)
+        by_row, packed = flat(self._rows, name)
         start = np.zeros(self._shape, dtype=np.int64)
         size = np.zeros(self._shape, dtype=np.int64)
         start.ravel()[self._cell] = by_row[:-1]
@@ -297,7 +316,7 @@ class _Assembly:
         )
 
     def _kills(self) -> DayCounts:
-        by_row, kills = _flat(self._rows, "kills")
+        by_row, kills = flat(self._rows, "kills")
         return self._entries(
             np.repeat(self._cell, np.diff(by_row)),
             pc.struct_field(kills, "value").to_numpy(zero_copy_only=False),
@@ -316,12 +335,7 @@ def _floats(rows: pa.Table, name: str) -> FloatArray:
     return np.asarray(rows.column(name).to_numpy(), dtype=np.float64)
 
 
-def _flat(rows: pa.Table, name: str) -> tuple[IntArray, pa.Array]:
-    """(N + 1,) where each row's list begins among all values, and the values."""
-    return _lists(rows.column(name).combine_chunks())
-
-
-def _lists(column: pa.Array) -> tuple[IntArray, pa.Array]:
-    sizes = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-    starts = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(sizes, dtype=np.int64)))
-    return starts, column.flatten()
+def _used_columns(matrix: npt.NDArray[np.uint16]) -> int:
+    """Columns up to the last that holds a count."""
+    used = np.flatnonzero(matrix.any(axis=0))
+    return int(used[-1]) + 1 if len(used) else 0
