@@ -107,7 +107,7 @@ def table(report: HoldoutReport) -> list[str]:
         (
             f"Of {len(down)} reductions, {len(held)} held. "
             f"{sum(item.cpu_breach for item in down)} would have been short of CPU in more "
-            f"intervals than the policy allows ({100 * (1 - down[0].quantile):.1f} %), "
+            f"intervals than the policy allows ({100 * down[0].allowed_ratio:.1f} %), "
             f"{sum(item.memory_breach for item in down)} would have run out of memory. "
             f"CPU demand was above the new size for {minutes:,.0f} minutes in total. "
             f"The predicted interval of minutes held for {said[True]} of {said.total()}."

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from rightsizing.errors import ConfigError
 from rightsizing.model.base import FrozenModel
@@ -24,19 +24,15 @@ class Settings(FrozenModel):
     """Everything a user may tune. Defaults are those of the published peers where one exists."""
 
     lookback_days: int = Field(
-        default=14, ge=1, le=455, description="Days of measurements a decision looks at."
+        default=63,
+        ge=1,
+        le=455,
+        description="Days of measurements a decision looks at; CloudWatch keeps 5 minutes for 63.",
     )
-    cpu_quantile_pct: float = Field(
-        default=99.5, ge=50, lt=100, description="CPU demand is this quantile of the intervals."
-    )
-    confidence_pct: float = Field(
-        default=95, ge=50, lt=100, description="Confidence of the quantile's upper limit."
-    )
-    cpu_headroom_pct: float = Field(
-        default=20, ge=0, le=80, description="Share of the new size's CPU kept free."
-    )
-    memory_margin_pct: float = Field(
-        default=15, ge=0, le=200, description="Margin over the peak of memory in use."
+    risk: str = Field(
+        default="default",
+        description="Largest share of time a workload may be short of CPU: a percentage or "
+        "max-savings, balanced, default, max-performance.",
     )
     min_evidence_days: float = Field(
         default=7, ge=1, le=365, description="Days of evidence needed before anything shrinks."
@@ -83,6 +79,13 @@ class Settings(FrozenModel):
         default=None, gt=0, description="How many of those a month; unit cost is unknown without."
     )
 
+    @field_validator("risk", mode="before")
+    @classmethod
+    def _percentage_as_text(cls, value: object) -> object:
+        """YAML reads ``risk: 0.5`` as a number."""
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return str(value) if is_number else value
+
 
 def parse_settings(values: Mapping[str, Json], overrides: Sequence[str] = ()) -> Settings:
     """Settings from a stack file's values and ``NAME=VALUE`` overrides.
@@ -93,6 +96,10 @@ def parse_settings(values: Mapping[str, Json], overrides: Sequence[str] = ()) ->
     if raw is not None and not isinstance(raw, Mapping):
         raise ConfigError(f"{SETTINGS_KEY} must be a mapping of names to values, found {raw!r}")
     merged: dict[str, Json] = dict(raw or {})
+    unknown = next((name for name in merged if name not in Settings.model_fields), None)
+    if unknown is not None:
+        known = ", ".join(Settings.model_fields)
+        raise ConfigError(f"{SETTINGS_KEY}.{unknown} is not known; give one of: {known}")
     for override in overrides:
         name, separator, value = override.partition("=")
         if not separator or name not in Settings.model_fields:

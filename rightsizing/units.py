@@ -7,6 +7,7 @@ Names carry units everywhere: ``_millicores``, ``_cpu_units`` (ECS, 1024 a vCPU)
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 HOURS_PER_MONTH = 730  # AWS's own convention (Cost Optimization Hub, pricing pages): 8,760 / 12
@@ -21,6 +22,8 @@ SECONDS_PER_DAY = 86_400
 MILLISECONDS_PER_DAY = SECONDS_PER_DAY * 1000
 
 _CENT = Decimal("0.01")
+_EPOCH = date(1970, 1, 1)
+_LAST_DAY = (date.max - _EPOCH).days
 
 
 def usd_per_month(usd_per_hour: Decimal) -> Decimal:
@@ -47,3 +50,8 @@ def format_usd(amount: Decimal) -> str:
     """``$1,234.50``, with a leading minus for negative amounts."""
     rounded = to_cents(amount)
     return f"-${-rounded:,.2f}" if rounded < 0 else f"${rounded:,.2f}"
+
+
+def format_day(day: int) -> str:
+    """A day since 1970-01-01 as ``2026-11-03``; ``day N`` beyond the year 9999."""
+    return str(_EPOCH + timedelta(days=day)) if day <= _LAST_DAY else f"day {day}"

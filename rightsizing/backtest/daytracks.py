@@ -17,8 +17,13 @@ from numpy.typing import NDArray
 from rightsizing.backtest.series import DemandSeries, FloatArray
 from rightsizing.profile.bincounts import BinCounts, DayCounts
 from rightsizing.profile.daytable import HOURS_PER_DAY, DayTable, IntArray, in_force
-from rightsizing.profile.histograms import CPU_BINS_PER_CAPACITY, LOG_BIN_RATIO, rebinned
-from rightsizing.profile.intervals import AT_LIMIT_RATIO, NEAR_LIMIT_RATIO
+from rightsizing.profile.histograms import (
+    AT_LIMIT_RATIO,
+    CPU_BINS_PER_CAPACITY,
+    LOG_BIN_RATIO,
+    rebinned,
+)
+from rightsizing.profile.intervals import NEAR_LIMIT_RATIO
 from rightsizing.units import MILLISECONDS_PER_DAY
 
 _MOST_IN_UINT16 = 65_535

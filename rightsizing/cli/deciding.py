@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from ibis import _
+
 from rightsizing.cli.live import now_ms
 from rightsizing.cli.session import Session
+from rightsizing.decide.memoryforecast import LOOKBACK_DAYS
 from rightsizing.decide.policy import Scope, SizingPolicy
 from rightsizing.decide.recommend import recommend
+from rightsizing.decide.risk import Risk
 from rightsizing.errors import CatalogError, ConfigError
 from rightsizing.model.base import NoData
 from rightsizing.model.profile import Profile
@@ -19,7 +23,7 @@ from rightsizing.model.stackconfig import StackSizing
 from rightsizing.model.workload import Workload, WorkloadKind
 from rightsizing.plan.build import Plan, build_plan
 from rightsizing.plan.phases import PlanAssumptions
-from rightsizing.profile.build import build_profiles
+from rightsizing.profile.build import build_profiles, busiest_intervals
 from rightsizing.settings import Settings
 from rightsizing.stack.quarantine import Quarantine
 from rightsizing.units import MILLISECONDS_PER_DAY
@@ -34,12 +38,9 @@ class Decided:
 
 
 def policy_of(settings: Settings) -> SizingPolicy:
-    """The sizing policy that the settings describe."""
+    """The sizing policy that the settings describe. Raises ConfigError for an unknown risk."""
     return SizingPolicy(
-        cpu_quantile=settings.cpu_quantile_pct / 100,
-        confidence=settings.confidence_pct / 100,
-        cpu_headroom_ratio=settings.cpu_headroom_pct / 100,
-        memory_margin_ratio=settings.memory_margin_pct / 100,
+        risk=Risk.parse(settings.risk),
         minimum_days=round(settings.min_evidence_days),
         minimum_change_ratio=settings.min_change_pct / 100,
         minimum_saving_ratio=settings.min_saving_pct / 100,
@@ -72,10 +73,27 @@ def measurements(
     """
     if everything:
         return session.store.measurements(only)
+    return session.store.measurements(
+        only, start_ms=_start_ms(session, session.settings.lookback_days)
+    )
+
+
+def memory_reference_bytes(session: Session) -> float | None:
+    """Mean over the store's workloads of their largest memory use in the memory rule's lookback.
+
+    Always of the whole store, so that one workload gets the same size alone and among the others.
+    None when memory was not measured.
+    """
+    rows = session.store.measurements(start_ms=_start_ms(session, LOOKBACK_DAYS))
+    peaks = busiest_intervals(rows).group_by("workload").aggregate(peak=_.memory.max())
+    found = peaks.aggregate(mean=_.peak.mean()).to_pyarrow()["mean"][0].as_py()
+    return None if found is None else float(found)
+
+
+def _start_ms(session: Session, days: int) -> int:
     held = session.store.workloads()
     newest = min(max((item.end_ms for item in held), default=now_ms()), now_ms())
-    start = newest - session.settings.lookback_days * MILLISECONDS_PER_DAY
-    return session.store.measurements(only, start_ms=start)
+    return newest - days * MILLISECONDS_PER_DAY
 
 
 def declared_workloads(
@@ -110,6 +128,7 @@ def decide(
     """
     policy, rates = policy_of(session.settings), session.rates
     policy = policy.model_copy(update={"every_excuse": every_excuse})
+    reference = memory_reference_bytes(session) if profiles else None
     found: list[Recommendation] = []
     failures: list[str] = []
     for key in sorted({*workloads, *profiles}):
@@ -117,7 +136,15 @@ def decide(
         profile = profiles.get(key) or NoData("the store holds nothing of it")
         try:
             found.append(
-                recommend(workload, profile, session.catalog, policy, scope=scope, rates=rates)
+                recommend(
+                    workload,
+                    profile,
+                    session.catalog,
+                    policy,
+                    scope=scope,
+                    rates=rates,
+                    memory_reference_bytes=reference,
+                )
             )
         except (CatalogError, ConfigError) as error:
             failures.append(str(error))

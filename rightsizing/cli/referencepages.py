@@ -85,7 +85,7 @@ def settings_page() -> str:
                 "then from `--set NAME=VALUE` on the command line. Percentages are 0-100, money is "
                 "US dollars, a month has 730 hours."
             ),
-            f"```yaml\nconfig:\n  {SETTINGS_KEY}:\n    cpu_headroom_pct: 30\n```",
+            f"```yaml\nconfig:\n  {SETTINGS_KEY}:\n    risk: balanced\n```",
             table(("setting", *FIELD_HEADS), field_rows(Settings)),
         ]
     )

@@ -1,7 +1,8 @@
 """From a profile to what a size must hold, per resource.
 
-CPU is compressible: a high quantile's upper confidence limit, with headroom above it. Memory is
-not: the peak, with a margin above it, and a bump after an out-of-memory kill.
+CPU is compressible: a workload may be short of it for a share of time, at a price (``decide.cpu``).
+Memory is not: the peak, with a margin where the failures it avoids are worth more than the bytes
+(``decide.memory``), and a bump after an out-of-memory kill. The setting risk prices both.
 """
 
 from __future__ import annotations
@@ -9,15 +10,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from rightsizing.decide.cpu import cpu_targets
+from rightsizing.decide.memory import ALARM_RATIO, OOM_BUMP_RATIO, memory_targets
 from rightsizing.decide.policy import SizingPolicy
+from rightsizing.decide.regime import cpu_regime
 from rightsizing.model.base import NoData
 from rightsizing.model.profile import CpuProfile, MemoryProfile, Profile, RatePeaks
-from rightsizing.profile.histograms import cpu_upper_edge
-from rightsizing.profile.quantiles import quantile_of, upper_limit_rank, value_at_rank
+from rightsizing.profile.histograms import AT_LIMIT_RATIO
 
-# VPA's OOM bump-up ratio (autoscaler: vertical-pod-autoscaler/pkg/recommender/model), applied to
-# the limit that proved too small.
-OOM_BUMP_RATIO = 1.2
+# Share of intervals that may be at a limit before demand counts as cut off by it: what Compute
+# Optimizer's P99.5 leaves out.
+AT_LIMIT_SHARE = 0.005
+CUT_OFF_RATIO = 1.25  # of a capacity that demand fills: 20 % free, Compute Optimizer's default
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +29,9 @@ class Need:
     """Amounts of one resource for one instance, in cores or bytes.
 
     ``target`` is what a new size must have; ``tolerated`` is what the current size must have to
-    stay, with half the margin used up, so that small drifts change nothing; ``lower`` has no margin
-    and ``upper`` a wide one. ``observed`` is the figure all of them come from.
+    stay: less than the target, so that small drifts change nothing, and at least ``lower`` and what
+    the newest day used. ``lower`` and ``upper`` are the targets at a looser and a tighter risk.
+    ``observed`` is the target without the margin that stands for what history cannot show.
     """
 
     observed: float
@@ -46,61 +51,84 @@ class Demand:
     rates: RatePeaks
 
 
-def demand_of(profile: Profile, policy: SizingPolicy) -> Demand:
-    """Translate a profile into needs. Resources that were not measured stay NoData."""
+def demand_of(
+    profile: Profile, policy: SizingPolicy, *, memory_reference_bytes: float | None = None
+) -> Demand:
+    """Translate a profile into needs. Resources that were not measured stay NoData.
+
+    ``memory_reference_bytes``: see ``decide.memory.fleet_reference_bytes``.
+    """
     cpu, memory = profile.cpu, profile.memory
     return Demand(
         cpu=cpu if isinstance(cpu, NoData) else cpu_need(cpu, policy),
-        memory=memory if isinstance(memory, NoData) else memory_need(memory, policy),
+        memory=(
+            memory
+            if isinstance(memory, NoData)
+            else memory_need(memory, policy, reference_bytes=memory_reference_bytes)
+        ),
         rates=profile.rates,
     )
 
 
 def cpu_need(cpu: CpuProfile, policy: SizingPolicy) -> Need:
-    """CPU: ``limit / (1 - headroom)``, cores.
+    """CPU: the level at which the next core costs more than the shortage it avoids.
 
-    ``limit`` is the upper confidence limit of the quantile; the peak when there are too few samples
-    for one.
+    The current size stays while it is at least the lower bound and the newest day did not exceed
+    it: a day that does raises it, up to the target. Demand that the capacity cuts off never shows
+    above it; then a quarter more is tried.
     """
-
-    def upper_edge(bin_index: int) -> float:
-        # No sample lies above the peak, so an edge above it is only the bin's width.
-        return min(cpu_upper_edge(bin_index, cpu.capacity_cores), cpu.peak_cores)
-
-    rank = upper_limit_rank(cpu.samples, policy.cpu_quantile, policy.confidence)
-    quantile = quantile_of(cpu.histogram, policy.cpu_quantile, upper_edge)
-    assert not isinstance(quantile, NoData)  # a CpuProfile has samples
-    if isinstance(rank, NoData):
-        limit, says = cpu.peak_cores, f"CPU peak {cpu.peak_cores:.2f} cores ({rank.reason})"
-    else:
-        limit = value_at_rank(cpu.histogram, rank, upper_edge)
+    risk = policy.risk
+    found = cpu_targets(cpu.days, risk, cpu_regime(cpu.days).start)
+    if math.isnan(found.target_cores[0]):  # no bin was filled since the change: use all days
+        found = cpu_targets(cpu.days, risk)
+    target, lower = float(found.target_cores[0]), float(found.lower_cores[0])
+    observed = target / (1 + risk.margin_ratio)
+    tolerated = max(lower, min(float(found.last_day_max_cores[0]), target))
+    says = (
+        f"CPU {target:.2f} cores (short {_percent(float(found.short_ratio[0]))} of past time, "
+        f"risk {_percent(risk.short_ratio)})"
+    )
+    if _is_cut_off(cpu, float(found.peak_cores[0])):
+        tolerated = target = max(target, cpu.capacity_cores * CUT_OFF_RATIO)
         says = (
-            f"CPU {_percentile(policy.cpu_quantile)} at most {limit:.2f} cores "
-            f"({policy.confidence:.0%} confidence)"
+            f"CPU at its limit of {cpu.capacity_cores:.2f} cores in {cpu.at_limit_ratio:.1%} of "
+            f"intervals, so {target:.2f} are tried"
         )
-    free = policy.cpu_headroom_ratio
     return Need(
-        observed=limit,
-        target=limit / (1 - free),
-        tolerated=limit / (1 - free / 2),
-        lower=quantile,
-        upper=max(cpu.peak_cores, limit) / (1 - free),
+        observed=observed,
+        target=target,
+        tolerated=tolerated,
+        lower=lower,
+        upper=max(float(found.upper_cores[0]), target),
         says=says,
     )
 
 
-def memory_need(memory: MemoryProfile, policy: SizingPolicy) -> Need:
-    """Memory: ``peak x (1 + margin)``, bytes; after a kill at least 1.2 x the limit it broke.
+def _is_cut_off(cpu: CpuProfile, peak_cores: float) -> bool:
+    """Whether demand fills the capacity in force, so that it may be anything above.
 
-    A kill that a larger limit has answered asks for no more, but still forbids going back below.
+    Intervals at a smaller limit of the past, which the present one answered, ask for no more.
     """
-    peak, margin = memory.peak_bytes, policy.memory_margin_ratio
-    target = peak * (1 + margin)
-    tolerated = peak * (1 + margin / 2)
-    says = f"memory peak {_gib(peak)}"
-    broken = memory.oom_limit_bytes
-    if broken is not None:
-        target = max(target, broken * OOM_BUMP_RATIO)
+    return cpu.at_limit_ratio > AT_LIMIT_SHARE and peak_cores >= AT_LIMIT_RATIO * cpu.capacity_cores
+
+
+def memory_need(
+    memory: MemoryProfile, policy: SizingPolicy, *, reference_bytes: float | None = None
+) -> Need | NoData:
+    """Memory: the peak and a priced margin, bytes; after a kill at least 1.2 x the limit it broke.
+
+    The current size stays while it is at least the lower bound and the newest day stayed below 95 %
+    of it. A kill that a larger limit has answered asks for no more, but still forbids going back.
+    """
+    found = memory_targets(
+        memory.days, price=policy.risk.memory_price, reference_bytes=reference_bytes
+    )
+    target, lower = float(found.target_bytes[0]), float(found.lower_bytes[0])
+    peak = float(found.floor_bytes[0])
+    if math.isnan(peak):
+        return NoData("no memory in use was measured in the last days, only zero")
+    tolerated = max(lower, min(target, float(found.last_day_max_bytes[0]) / ALARM_RATIO))
+    says = f"memory {_gib(target)} (peak {_gib(peak)})"
     if memory.oom_kills:
         target = max(target, memory.capacity_bytes * OOM_BUMP_RATIO)
         tolerated = target
@@ -109,8 +137,8 @@ def memory_need(memory: MemoryProfile, policy: SizingPolicy) -> Need:
         observed=peak,
         target=target,
         tolerated=tolerated,
-        lower=peak,
-        upper=max(peak * (1 + 2 * margin), target),
+        lower=lower,
+        upper=max(float(found.upper_bytes[0]), target),
         says=says,
     )
 
@@ -124,5 +152,5 @@ def _gib(size_bytes: float) -> str:
     return f"{size_bytes / 2**30:.2f} GiB"
 
 
-def _percentile(quantile: float) -> str:
-    return f"P{quantile * 100:g}"
+def _percent(ratio: float) -> str:
+    return f"{ratio * 100:.2f} %"

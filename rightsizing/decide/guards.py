@@ -9,12 +9,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
+from rightsizing.decide.demand import AT_LIMIT_SHARE, memory_need
 from rightsizing.decide.policy import SizingPolicy
+from rightsizing.decide.regime import cpu_regime
 from rightsizing.model.base import NoData
 from rightsizing.model.profile import CpuProfile, Grade, MemoryProfile, Profile
 from rightsizing.model.recommendation import ReasonCode
+from rightsizing.profile.changepoints import MINIMUM_DAYS, PENDING_DAYS
 from rightsizing.profile.evidence import DAY_COVERAGE
-from rightsizing.units import SECONDS_PER_DAY
+from rightsizing.units import MILLISECONDS_PER_DAY, SECONDS_PER_DAY, format_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +59,22 @@ def guards_of(profile: Profile, policy: SizingPolicy) -> Guards:
         if days < policy.minimum_days:
             cpu.append(ReasonCode.EVIDENCE_TOO_WEAK)
             missing.append(f"CPU of {policy.minimum_days} days ({days} are there)")
+        moved = _moved(profile.cpu, profile)
+        if moved is not None:
+            cpu.append(ReasonCode.EVIDENCE_TOO_WEAK)
+            missing.append(moved)
         if profile.cpu.averages_only:
             missing.append("the CPU peak within each interval (CloudWatch statistic Maximum)")
-    if isinstance(profile.memory, NoData):
+    used = profile.memory
+    needed = used if isinstance(used, NoData) else memory_need(used, policy)
+    if isinstance(needed, NoData):
         memory.append(ReasonCode.MEMORY_UNMEASURED)
         missing.append(
-            f"{profile.memory.reason}; memory in use (on EC2 by the CloudWatch agent) would allow "
-            f"less memory"
+            f"{needed.reason}; memory in use (on EC2 by the CloudWatch agent) would allow less "
+            f"memory"
         )
-    else:
-        days = _days_of(len(profile.memory.daily_max_bytes), profile.memory.samples, profile)
+    elif isinstance(used, MemoryProfile):
+        days = _days_of(len(used.daily_max_bytes), used.samples, profile)
         if days < policy.minimum_days:
             memory.append(ReasonCode.EVIDENCE_TOO_WEAK)
             missing.append(f"memory of {policy.minimum_days} days ({days} are there)")
@@ -84,31 +95,45 @@ def _days_of(touched: int, samples: int, profile: Profile) -> int:
     return min(touched, math.floor(whole))
 
 
+def _moved(cpu: CpuProfile, profile: Profile) -> str | None:
+    """Why the present level of CPU is too young to reduce on, and from when it is old enough."""
+    regime = cpu_regime(cpu.days)
+    start = int(regime.start[0])
+    counted = int(np.count_nonzero(cpu.days.samples[0, start:]))
+    if regime.pending[0]:
+        counted = PENDING_DAYS  # of the new level there are at least so many
+    elif start == 0 or counted >= MINIMUM_DAYS:
+        return None
+    last_day = (profile.evidence.end_ms - 1) // MILLISECONDS_PER_DAY
+    usable = format_day(last_day + MINIMUM_DAYS - counted + 1)
+    return (
+        f"CPU demand moved to another level within the last days; {MINIMUM_DAYS} days of the new "
+        f"one, there by {usable}, would allow fewer cores"
+    )
+
+
 def _censored(profile: Profile, policy: SizingPolicy) -> str | None:
     """Why demand is censored, in words; None when it is not."""
     cpu, memory = profile.cpu, profile.memory
     if isinstance(cpu, CpuProfile):
-        allowed = 1 - policy.cpu_quantile  # so many intervals are outside the quantile anyway
-        if cpu.at_limit_ratio > allowed:
+        if cpu.at_limit_ratio > AT_LIMIT_SHARE:
             return f"CPU was at its limit in {cpu.at_limit_ratio:.1%} of intervals"
         if _exceeds(cpu.throttled_ratio, policy.maximum_throttled_ratio):
             return "CPU was throttled"
-        if credits_ran_out(profile, policy):
+        if credits_ran_out(profile):
             return "CPU credits were exhausted"
     if isinstance(memory, MemoryProfile):
         if memory.oom_kills:
             return f"{memory.oom_kills} processes were killed for lack of memory"
-        if memory.near_limit_ratio > 1 - policy.cpu_quantile:
+        if memory.near_limit_ratio > AT_LIMIT_SHARE:
             return f"memory was at its limit in {memory.near_limit_ratio:.1%} of intervals"
     return None
 
 
-def credits_ran_out(profile: Profile, policy: SizingPolicy) -> bool:
-    """True when CPU credits were exhausted more often than the policy lets demand go unmet."""
+def credits_ran_out(profile: Profile) -> bool:
+    """True when CPU credits were exhausted in more than AT_LIMIT_SHARE of intervals."""
     cpu = profile.cpu
-    return isinstance(cpu, CpuProfile) and _exceeds(
-        cpu.credit_exhausted_ratio, 1 - policy.cpu_quantile
-    )
+    return isinstance(cpu, CpuProfile) and _exceeds(cpu.credit_exhausted_ratio, AT_LIMIT_SHARE)
 
 
 def _exceeds(ratio: float | NoData, limit: float) -> bool:

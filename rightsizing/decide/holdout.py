@@ -7,8 +7,9 @@ short of CPU" or "would have run out of memory", not that anything did.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import ibis
@@ -17,11 +18,13 @@ from ibis import _
 from ibis.expr import types as ir
 
 from rightsizing.catalog.catalog import Catalog
+from rightsizing.decide.memory import fleet_reference_bytes
 from rightsizing.decide.policy import Scope, SizingPolicy
 from rightsizing.decide.recommend import recommend
 from rightsizing.errors import ConfigError
 from rightsizing.model.base import NoData
 from rightsizing.model.price import Rates
+from rightsizing.model.profile import Profile
 from rightsizing.model.recommendation import Decision, Recommendation
 from rightsizing.model.size import FleetSize, Size
 from rightsizing.model.workload import Workload, WorkloadKind
@@ -41,7 +44,7 @@ class HeldBack:
     cpu_above_minutes: float
     memory_peak_bytes: float | NoData
     memory_target_bytes: float
-    quantile: float  # the share of intervals that the policy says must fit
+    allowed_ratio: float  # the share of intervals that the policy's risk lets be short
 
     @property
     def cpu_above_ratio(self) -> float | NoData:
@@ -52,9 +55,9 @@ class HeldBack:
 
     @property
     def cpu_breach(self) -> bool:
-        """True when more intervals exceed the target than the policy allows."""
+        """True when more intervals exceed the target than the policy's risk allows."""
         ratio = self.cpu_above_ratio
-        return not isinstance(ratio, NoData) and ratio > 1 - self.quantile
+        return not isinstance(ratio, NoData) and ratio > self.allowed_ratio
 
     @property
     def memory_breach(self) -> bool:
@@ -137,17 +140,38 @@ def evaluate_holdout(
     profiles = build_profiles(past)
     keys = sorted(measurements.select("workload").distinct().to_pyarrow()["workload"].to_pylist())
     declared = workloads or {}
+    reference = _memory_reference_bytes(profiles.values())
     found: list[Recommendation] = []
     unsized: list[tuple[str, str]] = []
     for key in keys:
         workload = declared.get(key) or Workload(key=key, kind=WorkloadKind.HOST)
         profile = profiles.get(key) or NoData(f"nothing before the last {holdout_days} days")
         try:
-            found.append(recommend(workload, profile, catalog, policy, scope=scope, rates=rates))
+            found.append(
+                recommend(
+                    workload,
+                    profile,
+                    catalog,
+                    policy,
+                    scope=scope,
+                    rates=rates,
+                    memory_reference_bytes=reference,
+                )
+            )
         except ConfigError as error:
             unsized.append((key, str(error)))
     results = _count(held, found, catalog, policy) if found else ()
     return HoldoutReport(holdout_days, results, tuple(unsized))
+
+
+def _memory_reference_bytes(profiles: Iterable[Profile]) -> float | None:
+    """Mean over workloads of the largest memory use; None when none was measured."""
+    peaks = [
+        fleet_reference_bytes(profile.memory.days)
+        for profile in profiles
+        if not isinstance(profile.memory, NoData)
+    ]
+    return math.fsum(peaks) / len(peaks) if peaks else None
 
 
 def _count(
@@ -191,7 +215,7 @@ def _count(
                     else peak
                 ),
                 memory_target_bytes=capacity[item.workload][1],
-                quantile=policy.cpu_quantile,
+                allowed_ratio=policy.risk.short_ratio,
             )
         )
     return tuple(results)

@@ -20,8 +20,8 @@ from enum import IntEnum, unique
 
 import numpy as np
 
-from rightsizing.decide.demand import OOM_BUMP_RATIO
 from rightsizing.decide.memoryforecast import MemoryForecast, forecast_of
+from rightsizing.model.memorydays import MemoryDays
 from rightsizing.profile.changepoints import last_changes
 from rightsizing.profile.daytable import DayTable
 from rightsizing.profile.rows import BoolArray, FloatArray, IntArray, in_blocks
@@ -33,6 +33,9 @@ NEAR_CAPACITY_RATIO = 0.95  # a peak this near the capacity may have been cut of
 ALARM_RATIO = 0.95  # a day's peak above this share of the limit raises it the next day
 HYSTERESIS_RATIO = 0.10  # smallest reduction worth a change
 MINIMUM_DAYS = 7  # measured days before anything is lowered
+# VPA's OOM bump-up ratio (autoscaler: vertical-pod-autoscaler/pkg/recommender/model), applied to
+# the limit that proved too small.
+OOM_BUMP_RATIO = 1.2
 # Margins tried, on the log axis: 1 % steps from none to 3.3 times the peak.
 _MARGINS = np.arange(0, 121) * 0.01
 _TIE = 1e-12  # relative: equal objectives take the smaller size
@@ -47,21 +50,6 @@ class MemoryBinding(IntEnum):
     RISK = 2  # the margin at which a further byte costs more than the failures it avoids
     KILLED = 3  # 1.2 times the limit that broke
     CAPACITY = 4  # what it has, which it never came near to filling
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MemoryDays:
-    """What the rule reads of W workloads over D consecutive days, the newest last."""
-
-    daily_max_bytes: FloatArray  # (W, D) NaN where not measured
-    capacity_bytes: FloatArray  # (W,) in force; NaN unknown
-    is_capacity_stable: BoolArray  # (W,) every day that states a capacity states this one
-    broken_limit_bytes: FloatArray  # (W,) largest limit under which a process was killed; NaN none
-
-    @property
-    def rows(self) -> int:
-        """W, the number of workloads."""
-        return len(self.daily_max_bytes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

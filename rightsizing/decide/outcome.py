@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rightsizing.decide.exceedance import predict_exceedance
-from rightsizing.decide.policy import SizingPolicy
 from rightsizing.model.base import NoData
 from rightsizing.model.price import MonthlyCost
 from rightsizing.model.profile import Profile
 from rightsizing.model.recommendation import (
     Decision,
+    Exceedance,
     Excuse,
     Finding,
     FrontierPoint,
@@ -43,7 +42,7 @@ _BLOCKED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Sizes around the target: without margin, and with a wide one."""
+    """Sizes around the target: at a looser risk, and at a tighter one."""
 
     uncapped: Size
     lower: Size
@@ -76,9 +75,16 @@ class Outcome:
 
 
 def recommendation_of(
-    workload: Workload, current: Size, profile: Profile, policy: SizingPolicy, outcome: Outcome
+    workload: Workload,
+    current: Size,
+    profile: Profile,
+    outcome: Outcome,
+    exceedance: Exceedance | NoData,
 ) -> Recommendation:
-    """Write the recommendation: predicted minutes, projected utilisation, finding, sentence."""
+    """Write the recommendation: projected utilisation, finding, sentence.
+
+    ``exceedance`` is what is predicted of the outcome's capacity.
+    """
     cpu, memory = profile.cpu, profile.memory
     cores, memory_bytes = outcome.capacity.cores, outcome.capacity.memory_bytes
     return Recommendation(
@@ -93,7 +99,7 @@ def recommendation_of(
         lower_bound=outcome.bounds.lower,
         upper_bound=outcome.bounds.upper,
         binding=outcome.binding,
-        exceedance=predict_exceedance(profile, cores, policy.bootstrap_seed),
+        exceedance=exceedance,
         projected_cpu_mean_ratio=cpu if isinstance(cpu, NoData) else cpu.mean_cores / cores,
         projected_cpu_peak_ratio=cpu if isinstance(cpu, NoData) else cpu.peak_cores / cores,
         projected_memory_peak_ratio=(

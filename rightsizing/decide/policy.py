@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from rightsizing.catalog.credits import default_credit_mode
+from rightsizing.decide.risk import Risk, RiskPreset
 from rightsizing.model.base import FrozenModel
 from rightsizing.model.shape import CreditMode
 
@@ -22,23 +23,15 @@ class Scope(StrEnum):
 
 
 class SizingPolicy(FrozenModel):
-    """Targets, margins and brakes. Ratios are shares (0 to 1).
+    """Risk and brakes. Ratios are shares (0 to 1).
 
-    The defaults are Compute Optimizer's where it has one (P99.5, 20 % CPU headroom) and VPA's
-    memory margin of 15 %; the rest is chosen by us.
+    The default risk is the share of time that Compute Optimizer's P99.5 leaves out; the rest is
+    chosen by us.
     """
 
-    cpu_quantile: float = Field(
-        default=0.995, gt=0.5, lt=1, description="share of intervals whose CPU must fit"
-    )
-    confidence: float = Field(
-        default=0.95, gt=0.5, lt=1, description="confidence of the limit above that quantile"
-    )
-    cpu_headroom_ratio: float = Field(
-        default=0.20, ge=0, lt=0.9, description="share of CPU capacity kept free at that limit"
-    )
-    memory_margin_ratio: float = Field(
-        default=0.15, ge=0, le=2, description="memory added to the peak"
+    risk: Risk = Field(
+        default=Risk.parse(RiskPreset.DEFAULT),
+        description="largest share of time a workload may be short of CPU; prices memory too",
     )
     minimum_days: int = Field(
         default=7, ge=1, le=455, description="days of measurements before anything is reduced"
@@ -71,9 +64,6 @@ class SizingPolicy(FrozenModel):
     )
     every_excuse: bool = Field(
         default=False, description="tell every rejected type, not only the nearest in cost"
-    )
-    bootstrap_seed: int = Field(
-        default=0, ge=0, description="seed of the interval around predicted minutes"
     )
 
     def allows(self, instance_type: str) -> bool:

@@ -7,19 +7,18 @@ answer applied gives "keep".
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from rightsizing.catalog.catalog import Catalog
 from rightsizing.decide.container import decide_container
 from rightsizing.decide.cost import container_cost, fleet_cost, service_cost
 from rightsizing.decide.demand import demand_of
-from rightsizing.decide.exceedance import predict_exceedance
 from rightsizing.decide.guards import credits_ran_out, guards_of
 from rightsizing.decide.instance import decide_fleet
 from rightsizing.decide.outcome import Outcome, recommendation_of
 from rightsizing.decide.policy import Scope, SizingPolicy
 from rightsizing.decide.requirement import Conditions, conditions_of
 from rightsizing.decide.service import decide_service
+from rightsizing.decide.shortage import ShortageForecast
 from rightsizing.errors import ConfigError
 from rightsizing.model.base import NoData
 from rightsizing.model.price import MonthlyCost, Rates
@@ -47,6 +46,7 @@ def recommend(
     scope: Scope,
     rates: Rates | NoData,
     conditions: Conditions | None = None,
+    memory_reference_bytes: float | None = None,
 ) -> Recommendation:
     """Recommend a size for one workload.
 
@@ -58,6 +58,8 @@ def recommend(
         rates: the owner's rates for containers and hosts; fleets and services have list prices.
         conditions: of a fleet, what is known beside the profile (use over time, the type it was
             measured on); None: what the profile shows.
+        memory_reference_bytes: mean over the fleet of each workload's largest memory use, at which
+            the price of a failure is meant; None: the workload's own.
 
     Raises:
         CatalogError: the current instance type or region is unknown.
@@ -66,7 +68,8 @@ def recommend(
     current = current_size(workload, profile)
     if isinstance(profile, NoData):
         return _keep_unmeasured(workload, current, catalog, profile, rates)
-    demand, guards = demand_of(profile, policy), guards_of(profile, policy)
+    demand = demand_of(profile, policy, memory_reference_bytes=memory_reference_bytes)
+    guards, forecast = guards_of(profile, policy), ShortageForecast.of(profile)
     outcome: Outcome
     match current:
         case FleetSize():
@@ -78,9 +81,9 @@ def recommend(
                 catalog,
                 policy=policy,
                 scope=scope,
-                credits_ran_out=credits_ran_out(profile, policy),
+                credits_ran_out=credits_ran_out(profile),
                 conditions=conditions or conditions_of(profile),
-                predict=partial(predict_exceedance, profile, seed=policy.bootstrap_seed),
+                predict=forecast.at,
             )
         case ServiceSize():
             outcome = decide_service(workload, current, demand, guards, catalog, policy=policy)
@@ -92,7 +95,8 @@ def recommend(
         # "It fits" on weak or censored evidence is not "it is right".
         reasons = tuple(dict.fromkeys((*outcome.reasons, *guards.anything)))
         outcome = replace(outcome, reasons=reasons)
-    return recommendation_of(workload, current, profile, policy, outcome)
+    predicted = forecast.at(outcome.capacity.cores)
+    return recommendation_of(workload, current, profile, outcome, predicted)
 
 
 def current_size(workload: Workload, profile: Profile | NoData) -> Size:

@@ -39,12 +39,15 @@ class Conditions:
 
 
 def conditions_of(
-    profile: Profile, *, measured_on: str | None = None, burst: BurstDemand | NoData = _NOT_GIVEN
+    profile: Profile, *, measured_on: str | None = None, burst: BurstDemand | NoData | None = None
 ) -> Conditions:
-    """Conditions as a profile shows them; the demand over time, if any, comes from outside it."""
+    """Conditions as a profile shows them. ``burst`` None: its hourly means, if any."""
     cpu = profile.cpu
     if not isinstance(cpu, CpuProfile):
-        return Conditions(measured_on, cpu, cpu, burst)
+        return Conditions(measured_on, cpu, cpu, _NOT_GIVEN if burst is None else burst)
+    if burst is None:
+        hours = cpu.days.hour_mean_cores
+        burst = _NOT_GIVEN if hours is None else BurstDemand.of_hours(hours[0])
     busy = quantile_of(
         cpu.histogram,
         BUSY_QUANTILE,

@@ -99,3 +99,13 @@ class Risk:
     def tighter(self) -> Risk:
         """The risk of the upper bound."""
         return Risk(max(self.short_ratio / BOUND_FACTOR, LEAST_RATIO))
+
+    @property
+    def memory_price(self) -> float:
+        """What a certain memory failure next week is worth, in sizes of a workload (0.1 to 10).
+
+        1 at the default risk. A hundredth of the risk is worth ten times as much, not a hundred
+        times: a failure's price grows with its rarity more slowly than that of lacking CPU.
+        """
+        ratio = _PRESET_RATIO[RiskPreset.DEFAULT] / self.short_ratio
+        return min(max(math.sqrt(ratio), 0.1), 10.0)

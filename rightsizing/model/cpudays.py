@@ -25,6 +25,8 @@ class CpuDays:
     samples: IntArray  # (W, D) intervals with CPU
     sum_cores: FloatArray  # (W, D) sum of the intervals' means
     max_cores: FloatArray  # (W, D) largest interval; NaN where nothing was measured
+    # (W, D, 24) mean of each UTC hour, NaN where not measured; None: use over time is not kept
+    hour_mean_cores: npt.NDArray[np.float32] | None = None
 
     @property
     def days(self) -> int:
@@ -33,16 +35,25 @@ class CpuDays:
 
     def take(self, row: int) -> CpuDays:
         """One workload, with arrays of one row."""
-        return CpuDays(*(getattr(self, field.name)[row : row + 1] for field in fields(self)))
+        kept: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, array in kept.items():
+            if array is not None:
+                kept[name] = array[row : row + 1]
+        return CpuDays(**kept)
 
     def __eq__(self, other: object) -> bool:
         """Equal arrays; NaN equals NaN."""
         if not isinstance(other, CpuDays):
             return NotImplemented
         return all(
-            np.array_equal(getattr(self, field.name), getattr(other, field.name), equal_nan=True)
-            for field in fields(self)
+            _equal(getattr(self, field.name), getattr(other, field.name)) for field in fields(self)
         )
 
     def __hash__(self) -> int:
         return hash((self.samples.tobytes(), self.max_cores.tobytes()))
+
+
+def _equal(left: npt.NDArray[Any] | None, right: npt.NDArray[Any] | None) -> bool:
+    if left is None or right is None:
+        return left is right
+    return np.array_equal(left, right, equal_nan=True)

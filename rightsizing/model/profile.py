@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 
 from rightsizing.model.base import NoData
+from rightsizing.model.cpudays import CpuDays
+from rightsizing.model.memorydays import MemoryDays
 
 
 @unique
@@ -34,8 +36,8 @@ class CpuProfile:
     """CPU demand per instance.
 
     ``histogram`` maps bin index (0.5 % of ``capacity_cores`` each, upper edge exclusive) to a
-    count of intervals; ``daily_max_cores`` has one value a day, oldest first. ``daily_tail`` is,
-    for the same days, the part of the histogram from the pooled 95th percentile up.
+    count of intervals; ``daily_max_cores`` has one value a measured day, oldest first. ``days`` has
+    one row and a column for every day from the first to the last that measured CPU.
     """
 
     capacity_cores: float
@@ -47,13 +49,16 @@ class CpuProfile:
     at_limit_ratio: float  # share of intervals at 98 % of capacity and more: demand is censored
     throttled_ratio: float | NoData
     credit_exhausted_ratio: float | NoData
-    daily_tail: tuple[tuple[tuple[int, int], ...], ...] = ()
+    days: CpuDays
     averages_only: bool = False  # no interval gave its peak, so the means stand in for it
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryProfile:
-    """Memory in use per instance. The peak is what sizes it; it is never read from a percentile."""
+    """Memory in use per instance. Peaks are what sizes it; it is never read from a percentile.
+
+    ``days`` has one row and a column for every day from the first to the last that measured memory.
+    """
 
     capacity_bytes: float
     histogram: tuple[tuple[int, int], ...]
@@ -63,6 +68,7 @@ class MemoryProfile:
     daily_max_bytes: tuple[float, ...]
     near_limit_ratio: float  # share of intervals at 95 % of capacity and more
     oom_kills: int  # under the capacity in force; kills under a smaller limit were answered by it
+    days: MemoryDays
     oom_limit_bytes: float | None = None  # largest limit that broke; None: none, or none known
 
 

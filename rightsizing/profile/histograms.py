@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ibis.expr import types as ir
 
 CPU_BINS_PER_CAPACITY = 200  # 0.5 % each; finer than the 1 % that Compute Optimizer shows
+AT_LIMIT_RATIO = 0.98  # CPU at 98 % of capacity and more counts as at the limit (chosen by us)
 # 327 times the capacity. Only a broken reading is above; it counts here, so that arrays stay small.
 HIGHEST_CPU_BIN = 65_535
 LOG_BIN_RATIO = 1.01  # each bin of memory or rate is 1 % wider than the one before

@@ -16,7 +16,8 @@ import ibis
 from ibis import _
 from ibis.expr import types as ir
 
-AT_LIMIT_RATIO = 0.98  # CPU at 98 % of capacity and more counts as at the limit (chosen by us)
+from rightsizing.profile.histograms import AT_LIMIT_RATIO
+
 NEAR_LIMIT_RATIO = 0.95  # memory at 95 % and more: reclaim has begun, use says little (by us)
 CREDITS_EXHAUSTED = 1.0  # less than one credit is under a minute of one vCPU
 # Amounts that are summed are counted in steps of 2 ** -20 (cores, ratios, instances) or in bytes:

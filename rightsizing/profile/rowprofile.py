@@ -7,15 +7,16 @@ import math
 import numpy as np
 
 from rightsizing.model.base import NoData
+from rightsizing.model.cpudays import CpuDays
+from rightsizing.model.memorydays import MemoryDays
 from rightsizing.model.profile import CpuProfile, MemoryProfile, Profile, RatePeaks
 from rightsizing.profile.bincounts import BinCounts
-from rightsizing.profile.daytable import CountArray, DayTable, FloatArray
+from rightsizing.profile.daytable import CountArray, DayTable, FloatArray, IntArray, trimmed
 from rightsizing.profile.evidence import Coverage, grade_evidence
 from rightsizing.profile.histograms import Histogram, log_upper_edge, samples_in
-from rightsizing.profile.quantiles import quantile_of, quantile_rank
+from rightsizing.profile.quantiles import quantile_of
 
 RATE_QUANTILE = 0.995  # of network and disk, as for CPU
-TAIL_QUANTILE = 0.95  # daily_tail keeps bins from here up; no target is ever below it
 
 
 def profile_of(table: DayTable, row: int) -> Profile:
@@ -79,19 +80,38 @@ def _cpu(table: DayTable, row: int) -> CpuProfile | NoData:
             if credited
             else NoData("CPU credits were not measured")
         ),
-        daily_tail=_daily_tail(counts, histogram),
+        days=_cpu_days(table, row, measured),
         averages_only=not table.cpu_peak_samples[row].any(),
     )
 
 
-def _daily_tail(counts: CountArray, histogram: Histogram) -> tuple[Histogram, ...]:
-    rank = quantile_rank(samples_in(histogram), TAIL_QUANTILE)
-    lowest, seen = 0, 0
-    for bin_index, count in histogram:
-        lowest, seen = bin_index, seen + count
-        if seen >= rank:
-            break
-    return tuple(_sparse(day[lowest:], lowest) for day in counts)
+def _cpu_days(table: DayTable, row: int, measured: IntArray) -> CpuDays:
+    """The workload's own days and bins, copied: neither depends on what else is in the table."""
+    own = slice(int(measured[0]), int(measured[-1]) + 1)
+    return CpuDays(
+        capacity_cores=table.cpu_capacity_cores[[row]],
+        counts=trimmed(table.cpu_counts[[row], own]),
+        samples=table.cpu_samples[[row], own],
+        sum_cores=table.cpu_sum_cores[[row], own],
+        max_cores=table.cpu_max_cores[[row], own],
+        hour_mean_cores=table.cpu_hour_mean_cores[[row], own],
+    )
+
+
+def _memory_days(table: DayTable, row: int, measured: IntArray) -> MemoryDays:
+    """Likewise. A kill under an unknown limit is held against the capacity in force."""
+    own = slice(int(measured[0]), int(measured[-1]) + 1)
+    capacity = table.memory_capacity_bytes[[row]]
+    stated = table.capacity_memory_bytes[row]
+    stated = stated[np.isfinite(stated)]
+    kills = table.kills_by_limit.only(np.array([row]))
+    limits = np.where(np.isnan(kills.value), capacity, kills.value)[kills.count > 0]
+    return MemoryDays(
+        daily_max_bytes=table.memory_max_bytes[[row], own],
+        capacity_bytes=capacity,
+        is_capacity_stable=np.array([len(stated) > 0 and bool((stated == capacity).all())]),
+        broken_limit_bytes=np.array([limits.max() if len(limits) else np.nan]),
+    )
 
 
 def _memory(table: DayTable, row: int) -> MemoryProfile | NoData:
@@ -117,6 +137,7 @@ def _memory(table: DayTable, row: int) -> MemoryProfile | NoData:
         near_limit_ratio=int(table.memory_near_limit[row].sum()) / samples,
         oom_kills=round(float(kills.count[present].sum())),
         oom_limit_bytes=float(limits.max()) if len(limits) else None,
+        days=_memory_days(table, row, np.flatnonzero(measured)),
     )
 
 

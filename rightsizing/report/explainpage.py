@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 from rightsizing.catalog.capacity import SizeCapacity
 from rightsizing.model.base import NoData
 from rightsizing.model.recommendation import Recommendation
@@ -36,12 +34,10 @@ from rightsizing.report.explanation import (
     excuse_groups,
 )
 from rightsizing.report.recommendationpage import predicted_shortage
-from rightsizing.units import MILLISECONDS_PER_DAY, format_usd, gib
+from rightsizing.units import MILLISECONDS_PER_DAY, format_day, format_usd, gib
 
 MOST_DAYS = 455  # of a chart; CloudWatch keeps no metric longer
 MILLISECONDS_PER_MINUTE = 60_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_DAY = (datetime.max.replace(tzinfo=UTC) - _EPOCH).days  # that a date can be written for
 
 
 def explain_page(found: Explanation) -> Document:
@@ -189,7 +185,7 @@ def _bars(days: tuple[DayPeak, ...], name: Dimension) -> tuple[ChartBar, ...]:
     last = max(measured)
     first = max(min(measured), last - MOST_DAYS + 1)  # a clock that jumped may be years off
     return tuple(
-        ChartBar(_date(day), _scaled(measured[day], name) if day in measured else None)
+        ChartBar(format_day(day), _scaled(measured[day], name) if day in measured else None)
         for day in range(first, last + 1)
     )
 
@@ -220,7 +216,7 @@ def _level_words(level: LevelHistory, name: Dimension) -> tuple[str, ...]:
         else f"trend {_scaled(trend, name):+.3f} {_unit(name)} a day",
         shift.reason
         if isinstance(shift, NoData)
-        else f"since {_date(shift.day)} at {shift.ratio:.2f} times the "
+        else f"since {format_day(shift.day)} at {shift.ratio:.2f} times the "
         f"level before; older days no longer count",
     ]
     if level.is_moving:
@@ -295,14 +291,7 @@ def _time(sample: PeakSample) -> str:
 def _moment(time_ms: int) -> str:
     day, rest = divmod(time_ms, MILLISECONDS_PER_DAY)
     minutes = rest // MILLISECONDS_PER_MINUTE
-    return f"{_date(day)} {minutes // 60:02d}:{minutes % 60:02d}"
-
-
-def _date(day: int) -> str:
-    """A day since 1970-01-01 as a date."""
-    if day > _LAST_DAY:
-        return f"day {day}"
-    return (_EPOCH + timedelta(days=day)).strftime("%Y-%m-%d")
+    return f"{format_day(day)} {minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def _amount(capacity: SizeCapacity | NoData, name: Dimension) -> float | None:

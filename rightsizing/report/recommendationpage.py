@@ -114,7 +114,7 @@ def predicted_shortage(item: Recommendation) -> tuple[str, ...]:
     found = item.exceedance
     text = (
         f"predicted too small for {found.minutes_per_month:.0f} minutes a month "
-        f"({found.lower:.0f} to {found.upper:.0f}, {share(found.confidence)} sure)"
+        f"({found.lower:.0f} to {found.upper:.0f}, each bound {share(found.confidence)} sure)"
     )
     return (text,)
 

@@ -73,7 +73,7 @@ def test_it_explains_what_recommend_says(measured: Path, capsys) -> None:
 
 def test_days_are_those_of_the_lookback(measured: Path, capsys) -> None:
     """Fourteen of fifteen days, all with --all-history; the hash follows the data."""
-    last = explained(capsys, "news-api")
+    last = explained(capsys, "news-api", "--set", "lookback_days=14")
     everything = explained(capsys, "news-api", "--all-history")
     assert len(last["cpu"]["days"]) == 14
     assert len(everything["cpu"]["days"]) == 15

@@ -87,7 +87,28 @@ def test_unknown_setting(project: Path, capsys) -> None:
     """An unknown setting lists the known ones."""
     sentence = said(capsys, ["recommend", "--set", "cpu_headrom=3"], 2)
     assert "cpu_headrom" in sentence
-    assert "cpu_headroom_pct" in sentence
+    assert "min_saving_pct" in sentence
+
+
+@pytest.mark.parametrize(
+    "name", ["cpu_quantile_pct", "confidence_pct", "cpu_headroom_pct", "memory_margin_pct"]
+)
+def test_former_settings(project: Path, capsys, name: str) -> None:
+    """What risk replaced is not known, on the command line and in the stack file."""
+    sentence = said(capsys, ["recommend", "--set", f"{name}=30"], 2)
+    assert name in sentence
+    assert "risk" in sentence
+    (project / "Pulumi.dev.yaml").write_text(FLEET + f"  rightsizing:settings: {{{name}: 30}}\n")
+    sentence = said(capsys, ["recommend"], 2)
+    assert f"rightsizing:settings.{name}" in sentence
+    assert "risk" in sentence
+
+
+@pytest.mark.parametrize("risk", ["none", "0", "-1", "31", "nan"])
+def test_a_risk_that_means_nothing(project: Path, capsys, risk: str) -> None:
+    """Neither a preset nor a share within bounds: the presets are listed."""
+    sentence = said(capsys, ["recommend", f"--risk={risk}"], 2)
+    assert "max-performance" in sentence
 
 
 def test_unknown_command_suggests_help(project: Path, capsys) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from rightsizing.catalog.catalog import Catalog
 from rightsizing.model.base import NoData
+from rightsizing.model.cpudays import CpuDays
+from rightsizing.model.memorydays import MemoryDays
 from rightsizing.model.profile import (
     CpuProfile,
     Evidence,
@@ -33,7 +38,6 @@ def cpu_profile(cores: Sequence[float], capacity: float, **changes: object) -> C
         range(start, min(start + SAMPLES_A_DAY, len(cores)))
         for start in range(0, len(cores), SAMPLES_A_DAY)
     ]
-    lowest = sorted(bins)[max(int(0.95 * len(bins)) - 1, 0)]
     profile = CpuProfile(
         capacity_cores=capacity,
         histogram=tuple(sorted(Counter(bins).items())),
@@ -44,17 +48,25 @@ def cpu_profile(cores: Sequence[float], capacity: float, **changes: object) -> C
         at_limit_ratio=sum(value >= 0.98 * capacity for value in cores) / len(cores),
         throttled_ratio=UNMEASURED,
         credit_exhausted_ratio=UNMEASURED,
-        daily_tail=tuple(
-            tuple(sorted(Counter(bins[i] for i in day if bins[i] >= lowest).items()))
-            for day in days
+        days=CpuDays(
+            capacity_cores=np.array([capacity], dtype=np.float64),
+            counts=np.array(
+                [[np.bincount([bins[i] for i in day], minlength=max(bins) + 1) for day in days]]
+            ),
+            samples=np.array([[len(day) for day in days]]),
+            sum_cores=np.array([[math.fsum(cores[i] for i in day) for day in days]]),
+            max_cores=np.array([[max(cores[i] for i in day) for day in days]]),
         ),
     )
     return replace(profile, **changes)  # type: ignore[arg-type]
 
 
-def memory_profile(peak_gib: float, capacity_gib: float, **changes: object) -> MemoryProfile:
-    """A memory profile of which only the peak matters."""
+def memory_profile(peak_gib: float, capacity_gib: float, **changes: Any) -> MemoryProfile:
+    """A memory profile of 14 days with the same peak, under one capacity."""
     peak, capacity = peak_gib * GIB, capacity_gib * GIB
+    kills, broken = changes.get("oom_kills", 0), changes.get("oom_limit_bytes")
+    limits = [limit for limit in (broken, capacity if kills else None) if limit is not None]
+    daily = changes.get("daily_max_bytes", (peak,) * 14)
     profile = MemoryProfile(
         capacity_bytes=capacity,
         histogram=(),
@@ -64,6 +76,12 @@ def memory_profile(peak_gib: float, capacity_gib: float, **changes: object) -> M
         daily_max_bytes=(peak,) * 14,
         near_limit_ratio=float(peak >= 0.95 * capacity),
         oom_kills=0,
+        days=MemoryDays(
+            daily_max_bytes=np.array([daily], dtype=np.float64),
+            capacity_bytes=np.array([capacity], dtype=np.float64),
+            is_capacity_stable=np.array([broken in {None, capacity}]),
+            broken_limit_bytes=np.array([max(limits, default=math.nan)], dtype=np.float64),
+        ),
     )
     return replace(profile, **changes)  # type: ignore[arg-type]
 

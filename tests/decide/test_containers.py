@@ -52,21 +52,25 @@ def test_the_trader_keeps_its_memory_and_loses_cores(
 ) -> None:
     """16 cores at 7.2 % mean and 8.6 % peak, 85.4 % of 15.3 GiB.
 
-    CPU: 1.376 / 0.8 = 1.72, in steps of 0.25: 1.75 cores, 66 % mean and 79 % peak.
-    Memory: 13.07 x 1.15 = 15.03 GiB, 2 % under the limit: not worth a change, and never 8 GiB.
-    Money: 14.25 cores x $2.604 = $37.11, once the host shrinks.
+    CPU: 1.376 in steps of 0.25: 1.5 cores, 77 % mean and 92 % peak; to be short for 3 of 288
+    intervals (1.04 %) would pass the risk of 0.5 %.
+    Memory: the peak never moved, so e ** 0.04 x 13.07 = 13.60 GiB do: 13,925.6 MiB, in steps of 64
+    13,952; 10.9 % less, and never 8 GiB.
+    Money: 14.5 cores x $2.604 and 1,715 MiB x $12.31 a GiB, once the host shrinks.
     """
     day = [1.152] * 285 + [1.376] * 3
     profile = make_profile(cpu=make_cpu(day * 14, 16.0), memory=make_memory(0.854 * 15.3, 15.3))
     found = decide(container(16_000, TRADER_MIB), profile)
     assert found.decision is Decision.DOWNSIZE
-    assert found.target == ContainerSize(cpu_millicores=1750, memory_mib=TRADER_MIB)
-    assert found.uncapped_target == ContainerSize(cpu_millicores=1750, memory_mib=15_424)
+    assert found.target == ContainerSize(cpu_millicores=1500, memory_mib=13_952)
+    assert found.uncapped_target == found.target
     assert found.lower_bound.memory_mib >= 13_380  # 13.07 GiB
-    assert found.reasons == (ReasonCode.CPU_OVERPROVISIONED, ReasonCode.CHANGE_TOO_SMALL)
-    assert found.projected_cpu_mean_ratio == pytest.approx(0.66, abs=0.005)
-    assert found.projected_cpu_peak_ratio == pytest.approx(0.786, abs=0.001)
-    assert found.saving_usd_per_month == Decimal("14.25") * RATES.usd_per_core_month
+    assert found.reasons == (ReasonCode.CPU_OVERPROVISIONED, ReasonCode.MEMORY_OVERPROVISIONED)
+    assert found.projected_cpu_mean_ratio == pytest.approx(1.1543 / 1.5, abs=0.001)
+    assert found.projected_cpu_peak_ratio == pytest.approx(1.376 / 1.5)
+    cores, memory_gib = Decimal("14.5"), Decimal(15_667 - 13_952) / 1024
+    saving = cores * RATES.usd_per_core_month + memory_gib * RATES.usd_per_gib_month
+    assert found.saving_usd_per_month == pytest.approx(saving, abs=Decimal("1e-9"))
     assert isinstance(found.cost_after, MonthlyCost)
     assert "once the host shrinks" in found.cost_after.basis
 
@@ -77,22 +81,22 @@ def test_the_trader_keeps_its_memory_and_loses_cores(
         (0.0, 50),  # the policy's least
         (0.001, 50),
         (0.08, 100),  # .1
-        (0.3, 400),  # .375
-        (0.81, 1250),  # 1.0125, above one core in quarters
-        (2.3, 3000),  # 2.875
+        (0.3, 300),
+        (0.81, 850),
+        (2.3, 2500),  # above one core in quarters
     ],
 )
 def test_limits_come_in_readable_steps(make_profile, make_cpu, steady, decide, cores, millicores):
-    """Use / 0.8, up to the next 50 millicores below one core and the next 250 above."""
+    """Steady use, up to the next 50 millicores below one core and the next 250 above."""
     profile = make_profile(cpu=make_cpu(steady(cores), 16.0))
     assert decide(container(16_000, 1024), profile).target.cpu_millicores == millicores
 
 
 def test_memory_alone_can_shrink(make_profile, make_cpu, make_memory, steady, decide) -> None:
-    """1 GiB used of 4: 1,024 x 1.15 = 1,177.6, in steps of 64: 1,216 MiB; CPU stays."""
-    profile = make_profile(cpu=make_cpu(steady(0.8), 1.0), memory=make_memory(1, 4))
+    """1 GiB used of 4: 1,024 x e ** 0.04 = 1,065.8, in steps of 64: 1,088 MiB; CPU stays."""
+    profile = make_profile(cpu=make_cpu(steady(0.97), 1.0), memory=make_memory(1, 4))
     found = decide(container(1000, 4096), profile)
-    assert found.target == ContainerSize(cpu_millicores=1000, memory_mib=1216)
+    assert found.target == ContainerSize(cpu_millicores=1000, memory_mib=1088)
     assert found.reasons == (ReasonCode.MEMORY_OVERPROVISIONED,)
 
 
@@ -108,7 +112,7 @@ def test_unmeasured_memory_stays(make_profile, make_cpu, steady, decide) -> None
 def test_unmeasured_cpu_stays(make_profile, make_memory, decide) -> None:
     """The other way round."""
     found = decide(container(4000, 4096), make_profile(memory=make_memory(1, 4)))
-    assert found.target == ContainerSize(cpu_millicores=4000, memory_mib=1216)
+    assert found.target == ContainerSize(cpu_millicores=4000, memory_mib=1088)
     assert ReasonCode.NO_MEASUREMENTS in found.reasons
 
 
@@ -124,20 +128,21 @@ def test_a_kill_raises_memory_and_forbids_less_cpu(
     assert "2 out-of-memory kills" in found.binding
 
 
-def test_half_of_the_margin_is_left_before_anything_grows(
-    make_profile, make_memory, decide
-) -> None:
-    """1,024 MiB: a peak of 940 leaves 8.9 % and stays; one of 970 leaves 5.6 % and grows."""
+def test_a_limit_stays_while_its_margin_does(make_profile, make_memory, decide) -> None:
+    """1,024 MiB holds a peak of 940 and stays; 1,000 x e ** 0.04 = 1,040.8 asks for 1,088.
+
+    1,000 MiB are above 95 % of the limit (972.8), so the newest day alone would raise it.
+    """
     calm = decide(container(1000, 1024), make_profile(memory=make_memory(940 / 1024, 1)))
     assert calm.target.memory_mib == 1024
-    full = decide(container(1000, 1024), make_profile(memory=make_memory(970 / 1024, 1)))
-    assert full.target.memory_mib == 1152  # 970 x 1.15 = 1,115.5
+    full = decide(container(1000, 1024), make_profile(memory=make_memory(1000 / 1024, 1)))
+    assert full.target.memory_mib == 1088
     assert ReasonCode.MEMORY_UNDERPROVISIONED in full.reasons
 
 
 def test_a_reduction_below_the_minimum_change_waits(make_profile, make_cpu, steady, decide) -> None:
     """3.5 of 3.75 cores would be a change of 6.7 %."""
-    profile = make_profile(cpu=make_cpu(steady(2.79), 3.75))
+    profile = make_profile(cpu=make_cpu(steady(3.49), 3.75))
     found = decide(container(3750, 1024), profile)
     assert found.decision is Decision.KEEP
     assert ReasonCode.CHANGE_TOO_SMALL in found.reasons
@@ -157,7 +162,7 @@ def test_weak_evidence_refuses_and_says_what_it_would_allow(
     assert found.decision is Decision.REFUSE
     assert found.reasons == (ReasonCode.EVIDENCE_TOO_WEAK,)
     assert found.target == found.current
-    assert found.uncapped_target == ContainerSize(cpu_millicores=250, memory_mib=640)
+    assert found.uncapped_target == ContainerSize(cpu_millicores=200, memory_mib=576)
     assert "7 days" in found.missing_evidence[0]
 
 
@@ -166,7 +171,7 @@ def test_hosts_come_in_whole_cores_and_gibibytes(
 ) -> None:
     """A host without declared size is what was measured: 8 cores and 32 GiB -> 3 and 6.
 
-    2.2 / 0.8 = 2.75 cores; 5 x 1.15 = 5.75 GiB; $26.04 and $12.31 a unit are saved for good.
+    2.2 cores; 5 x e ** 0.04 = 5.20 GiB; $26.04 and $12.31 a unit are saved for good.
     """
     profile = make_profile(cpu=make_cpu(steady(2.199), 8.0), memory=make_memory(5, 32))
     found = decide(Workload(key="vm", kind=WorkloadKind.HOST), profile)
@@ -195,28 +200,28 @@ def test_a_size_nobody_knows_is_an_error(make_profile, make_cpu, steady, decide)
 
 
 def test_an_answered_kill_forbids_going_back(make_profile, make_memory, decide) -> None:
-    """Killed under 1,000 MiB, raised to 1,216: the peak of 900 would allow 1,088, the kill not."""
+    """Killed under 1,000 MiB, raised to 1,216: the peak of 900 would allow 960, the kill not."""
     mib = 1 / 1024
     memory = make_memory(900 * mib, 1216 * mib, oom_limit_bytes=1000 * 2**20)
     found = decide(container(1000, 1216), make_profile(memory=memory))
     assert found.target.memory_mib == 1216
     without = make_profile(memory=make_memory(900 * mib, 1216 * mib))
-    assert decide(container(1000, 1216), without).target.memory_mib == 1088
+    assert decide(container(1000, 1216), without).target.memory_mib == 960
 
 
 @pytest.mark.parametrize(
     ("days", "samples", "memory_mib"),
-    [(1, 288, 4096), (14, 14, 4096), (6, 6 * 288, 4096), (7, 7 * 144, 1216)],
+    [(1, 288, 4096), (14, 14, 4096), (6, 6 * 288, 4096), (7, 7 * 144, 1088)],
 )
 def test_memory_of_few_days_reduces_nothing(
     make_profile, make_cpu, make_memory, steady, decide, days, samples, memory_mib
 ) -> None:
     """CPU of 14 days vouches for no memory: an agent of yesterday, or a sample a day, is too few.
 
-    Seven days at half of their 288 samples are enough: 1 GiB x 1.15 is 1,216 MiB in steps of 64.
+    Seven days at half of their 288 samples are enough: 1 GiB x e ** 0.05 is 1,088 MiB.
     """
     memory = make_memory(1, 4, daily_max_bytes=(2**30,) * days, samples=samples)
     profile = make_profile(cpu=make_cpu(steady(1.0), 4.0), memory=memory)
     found = decide(container(4000, 4096), profile)
-    assert found.target == ContainerSize(cpu_millicores=1250, memory_mib=memory_mib)
+    assert found.target == ContainerSize(cpu_millicores=1000, memory_mib=memory_mib)
     assert (ReasonCode.EVIDENCE_TOO_WEAK in found.reasons) == (memory_mib == 4096)

@@ -32,7 +32,7 @@ def fleet(instance_type: str, count: int = 2, **changes) -> Workload:
 def test_the_reference_fleet_halves(make_profile, make_cpu, make_memory, steady, catalog) -> None:
     """m5.2xlarge, CPU limit 30 % of 8 vCPUs, peak memory 9 GiB: m5.xlarge within the family.
 
-    CPU 2.4 / 0.8 = 3.0 of 4 vCPUs; memory 9 x 1.15 = 10.35 of 16 GiB; m5.large has only 8 GiB.
+    CPU 2.4 of 4 vCPUs; memory 9 x e ** 0.04 = 9.37 of 16 GiB; m5.large has only 8 GiB.
     Saves (0.384 - 0.192) x 730 x 2 instances = $280.32 a month.
     """
     profile = make_profile(cpu=make_cpu(steady(2.399), 8.0), memory=make_memory(9, 32))
@@ -64,17 +64,17 @@ def test_the_reference_fleet_halves(make_profile, make_cpu, make_memory, steady,
 @pytest.mark.parametrize(
     ("architectures", "instance_type", "usd"),
     [
-        (BOTH, "r6g.large", "73.58"),
-        ((Architecture.X86_64,), "r6a.large", "82.78"),  # 0.1134 x 730
+        (BOTH, "x8g.medium", "71.32"),
+        ((Architecture.X86_64,), "r5a.large", "82.49"),  # 0.113 x 730
     ],
 )
 def test_the_reference_case_is_bound_by_memory(
     make_profile, make_cpu, make_memory, catalog, architectures, instance_type, usd
 ) -> None:
-    """13.07 GiB on 1.15 cores (peak 1.38): a memory-optimised type of 2 vCPUs and 16 GiB.
+    """13.07 GiB on 1.15 cores (peak 1.38): the cheapest memory-optimised type of 16 GiB.
 
-    13.07 x 1.15 = 15.03 of 16 GiB (82 % at the peak); 1.376 / 0.8 = 1.72 of 2 vCPUs. r5a.large is
-    cheaper at $82.49, but its 2 vCPUs are worth (13,085 / 16,498) ** 0.7 x 2 = 1.70 of c5's.
+    13.07 x e ** 0.04 = 13.60 of 16 GiB (82 % at the peak). The one vCPU of x8g.medium is worth 1.53
+    of c5's, the two of r5a.large (13,085 / 16,498) ** 0.7 x 2 = 1.70: both hold 1.376.
     """
     day = [1.152] * 287 + [1.376]
     profile = make_profile(cpu=make_cpu(day * 14, 16.0), memory=make_memory(13.0662, 32))
@@ -157,7 +157,7 @@ def test_doubtful_demand_is_never_reduced(
 def test_a_limit_that_is_hit_leads_to_more_even_on_weak_evidence(
     make_profile, make_cpu, make_memory, steady, catalog
 ) -> None:
-    """Three days at 100 % of two vCPUs: more cores, and no less memory than before."""
+    """Three days at 100 % of two vCPUs: 2 x 1.25 are tried, and no less memory than before."""
     profile = make_profile(
         cpu=make_cpu(steady(2.0, 3), 2.0),
         memory=make_memory(1, 8),
@@ -229,7 +229,7 @@ def test_burstable_and_flex_types_need_their_baseline(
     smaller = recommend(
         fleet("t3.large"), idle, catalog, SizingPolicy(), scope=Scope.SAME_FAMILY, rates=NO_RATES
     )
-    assert smaller.target.instance_type == "t3.small"  # 2 GiB for 1.15; baseline 2 x 20 %
+    assert smaller.target.instance_type == "t3.small"  # 2 GiB for 1.04; baseline 2 x 20 %
 
 
 def test_credits_that_run_out_need_a_larger_baseline(

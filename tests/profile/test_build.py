@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from rightsizing.decide.cpu import cpu_days_of
 from rightsizing.model.base import NoData
 from rightsizing.model.profile import CpuProfile, Grade, MemoryProfile
-from rightsizing.profile.build import build_profiles
+from rightsizing.profile.build import build_day_tables, build_profiles
 from rightsizing.profile.histograms import cpu_upper_edge, log_upper_edge, samples_in
 from rightsizing.profile.quantiles import quantile_of
 
@@ -35,20 +37,26 @@ def test_histogram_quantiles_are_within_a_bin_of_numpy(rows, table) -> None:
     assert cpu.daily_max_cores == tuple(cores.reshape(14, DAY).max(axis=1))
 
 
-def test_daily_tails_hold_everything_above_the_95th_percentile(rows, table) -> None:
-    """Their sum is the top of the histogram, day by day."""
+def test_the_days_are_those_of_the_day_table(rows, table) -> None:
+    """Every day and bin, hourly means by numpy: one rule sizes a table and a profile alike."""
     generator = np.random.default_rng(2)
     cores = generator.random(10 * DAY) * 3.9
-    cpu = build_profiles(table(rows(cpu_cores_max=cores.tolist(), capacity_cores=4.0)))["web"].cpu
-    assert isinstance(cpu, CpuProfile)
-    assert len(cpu.daily_tail) == 10
-    limit = np.quantile(cores, 0.951)
-    for day, tail in enumerate(cpu.daily_tail):
-        wanted = (cores[day * DAY : (day + 1) * DAY] > limit).sum()
-        assert samples_in(tail) >= wanted
-    lowest = min(tail[0][0] for tail in cpu.daily_tail if tail)
-    kept = sum(count for index, count in cpu.histogram if index >= lowest)
-    assert sum(samples_in(tail) for tail in cpu.daily_tail) == kept
+    own = rows(cpu_cores_max=cores.tolist(), capacity_cores=4.0)
+    alone = build_profiles(table(own))["web"].cpu
+    assert isinstance(alone, CpuProfile)
+    days = alone.days
+    assert days.counts.shape[:2] == (1, 10)
+    assert days.counts.sum(axis=(0, 1)).tolist() == [
+        dict(alone.histogram).get(index, 0) for index in range(days.counts.shape[2])
+    ]
+    assert days.samples.tolist() == [[DAY] * 10]
+    assert days.max_cores[0].tolist() == list(alone.daily_max_cores)
+    assert days.sum_cores.sum() == pytest.approx(cores.sum())
+    assert days.hour_mean_cores is not None
+    hourly = cores.reshape(10, 24, DAY // 24).mean(axis=2)
+    assert days.hour_mean_cores[0] == pytest.approx(hourly, rel=1e-5)
+    (fleet,) = build_day_tables(table(own))
+    assert cpu_days_of(fleet).take(0) == replace(days, hour_mean_cores=None)
 
 
 def test_the_order_of_rows_is_irrelevant(rows, table) -> None:

@@ -66,7 +66,7 @@ def explanation(recommend) -> Explanation:
             version="0.1.0",
             data=Fingerprint("ab" * 32, 488, DAY * DAY_MS, (DAY + 3) * DAY_MS),
             lookback_days=14,
-            settings={"cpu_headroom_pct": "30.0"},
+            settings={"risk": "balanced"},
             scope="any_family",
             catalog="3 types",
         ),
@@ -119,7 +119,7 @@ def test_the_bundle_is_complete(explanation) -> None:
     for words in (
         "488 rows, SHA-256 " + "ab" * 32,
         "the last 14 days of the store, 2024-10-04 00:00 to 2024-10-07 00:00 UTC",
-        "cpu_headroom_pct=30.0; scope any_family",
+        "risk=balanced; scope any_family",
         "catalog: 3 types",
         "rightsizing 0.1.0",
     ):

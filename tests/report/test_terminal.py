@@ -80,7 +80,7 @@ def test_recommendations_say_why(recommend) -> None:
         "CPUOverprovisioned",
         "memory: install the CloudWatch agent",
         "not t4g.large: spends more than it earns",
-        "predicted too small for 12 minutes a month (3 to 40, 95 % sure)",
+        "predicted too small for 12 minutes a month (3 to 40, each bound 95 % sure)",
         "memory peak unknown",
     ):
         assert expected in text
@@ -189,7 +189,7 @@ def test_holdout_says_how_many_held(recommend) -> None:
     """9 of 4032 intervals above 0.5 % held, 40 of them did not, nothing measured is unknown."""
 
     def result(key: str, intervals: int, above: int, peak: float | NoData) -> HeldBack:
-        return HeldBack(recommend(key), intervals, above, above * 5.0, peak, 8 * 2**30, 0.995)
+        return HeldBack(recommend(key), intervals, above, above * 5.0, peak, 8 * 2**30, 0.005)
 
     gib = float(2**30)
     report = HoldoutReport(

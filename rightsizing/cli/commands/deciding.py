@@ -6,6 +6,7 @@ import click
 
 from rightsizing.cli.comparing import PEERS, compare
 from rightsizing.cli.deciding import decide, declared_workloads, measurements, policy_of
+from rightsizing.cli.riskoption import risk_option, with_risk
 from rightsizing.cli.session import PARTIAL_DATA_EXIT_CODE, Session
 from rightsizing.decide.holdout import evaluate_holdout
 from rightsizing.decide.policy import Scope
@@ -16,7 +17,7 @@ from rightsizing.report import jsonview, peerpage, recommendationpage, terminal
 SCOPES = {"same-family": Scope.SAME_FAMILY, "any-family": Scope.ANY_FAMILY}
 
 
-@click.command(epilog="Example: rightsize recommend --set cpu_headroom_pct=30 --json")
+@click.command(epilog="Example: rightsize recommend --risk balanced --json")
 @click.option(
     "--scope",
     type=click.Choice(list(SCOPES)),
@@ -34,6 +35,7 @@ SCOPES = {"same-family": Scope.SAME_FAMILY, "any-family": Scope.ANY_FAMILY}
 @click.option(
     "--compare", "peer", type=click.Choice(PEERS), help="Put AWS's own recommendations beside ours."
 )
+@risk_option
 @click.option("--set", "overrides", multiple=True, help="A setting: NAME=VALUE (docs/reference).")
 @click.pass_obj
 def recommend(
@@ -43,6 +45,7 @@ def recommend(
     all_history: bool,
     only: tuple[str, ...],
     peer: str | None,
+    risk: str | None,
     overrides: tuple[str, ...],
 ) -> int:
     """Recommend sizes from what was measured.
@@ -50,7 +53,7 @@ def recommend(
     Workloads are those of the stack file and of the store; one that is only measured counts as a
     host of its measured capacity. Nothing is changed.
     """
-    session.overrides = overrides
+    session.overrides = with_risk(overrides, risk)
     if peer is not None and holdout_days is not None:
         raise ConfigError(
             "--compare and --holdout-days exclude each other: AWS cannot be asked what it would "

@@ -6,6 +6,7 @@ import click
 
 from rightsizing.cli.commands.deciding import SCOPES
 from rightsizing.cli.explaining import explain as explain_workload
+from rightsizing.cli.riskoption import risk_option, with_risk
 from rightsizing.cli.session import Session
 from rightsizing.report import explainpage, jsonview, terminal
 
@@ -28,6 +29,7 @@ from rightsizing.report import explainpage, jsonview, terminal
     help="How many of the highest samples to show.",
 )
 @click.option("--all", "all_excuses", is_flag=True, help="Show every alternative that lost.")
+@risk_option
 @click.option("--set", "overrides", multiple=True, help="A setting: NAME=VALUE (docs/reference).")
 @click.pass_obj
 def explain(
@@ -37,6 +39,7 @@ def explain(
     all_history: bool,
     samples: int,
     all_excuses: bool,
+    risk: str | None,
     overrides: tuple[str, ...],
 ) -> None:
     """Show which samples bind a recommendation, why the alternatives lost, what is missing.
@@ -44,7 +47,7 @@ def explain(
     Ends with what the decision was made from (data hash, window, settings, catalog), so that it can
     be repeated. Nothing is changed.
     """
-    session.overrides = overrides
+    session.overrides = with_risk(overrides, risk)
     found = explain_workload(
         session,
         workload,

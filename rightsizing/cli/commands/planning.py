@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from rightsizing.cli.deciding import make_plan
+from rightsizing.cli.riskoption import risk_option, with_risk
 from rightsizing.cli.session import PARTIAL_DATA_EXIT_CODE, Session
 from rightsizing.cli.stackview import sizing_to_plan_from
 from rightsizing.errors import ConfigError, PlanRejected
@@ -20,16 +21,23 @@ from rightsizing.stack.quarantine import Quarantine
 @click.command(epilog="Example: rightsize plan && pulumi preview")
 @click.option("--phase", type=int, help="Phase to set.  [default: the first that changes a size]")
 @click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
+@risk_option
 @click.option("--set", "overrides", multiple=True, help="A setting: NAME=VALUE (docs/reference).")
 @click.pass_obj
-def plan(session: Session, phase: int | None, dry_run: bool, overrides: tuple[str, ...]) -> int:
+def plan(
+    session: Session,
+    phase: int | None,
+    dry_run: bool,
+    risk: str | None,
+    overrides: tuple[str, ...],
+) -> int:
     """Turn measurements into phases and write them into the stack file.
 
     Without --phase a new release is made from the measurements. With --phase N the release in the
     stack file is kept, if there is one, and only phase and slots move. Both start from the sizes
     that were applied last: a plan that nobody applied is planned again, not built upon.
     """
-    session.overrides = overrides
+    session.overrides = with_risk(overrides, risk)
     current, kept = sizing_to_plan_from(session)
     if phase is not None and kept is not None:
         return _move(session, current, kept, phase, dry_run=dry_run)
