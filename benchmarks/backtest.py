@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
+import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +30,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from rightsizing.backtest.comparison import ALL_WORKLOADS, Verdict
-from rightsizing.backtest.contestants import contestants
+from rightsizing.backtest.contestants import FRONTIER_PERCENTAGES, contestants
 from rightsizing.backtest.ec2types import TypeTable
 from rightsizing.backtest.schedule import Schedule
 from rightsizing.backtest.study import Contestants, Study, study_of
@@ -63,6 +65,29 @@ SOFT_LIMITS, SOFT_LIMIT_FACTOR = "google2019_instances", 8.0
 REGION = "us-east-1"
 SEED = 1
 MOST_WORKLOADS = 100_000
+RULE_FIGURES = (
+    "name",
+    "group",
+    "cost_ratio",
+    "cost_ratio_geometric",
+    "exceedance_ratio",
+    "memory_cost_ratio",
+    "memory_failed_weeks",
+    "memory_weeks",
+    "changes_per_month",
+)
+COMPARISON_FIGURES = (
+    "group",
+    "baseline",
+    "exceedance_ratio",
+    "our_cost_ratio",
+    "baseline_cost_ratio",
+    "cost_quotient",
+    "lower_quotient",
+    "upper_quotient",
+    "holm_p_value",
+    "verdict",
+)
 # What the comparison with Compute Optimizer's default must stay under, over all workloads.
 MARGINS = {"compute-optimizer-default": 0.88}
 
@@ -83,7 +108,10 @@ def main() -> None:
     modes = [item for item in sys.argv[1:] if item in ("limits", "ec2")] or ["limits", "ec2"]
     began = time.perf_counter()
     tracks = dict(read(Path(folder) / "traces"))
-    parts = [part for mode in modes for part in studies(mode, tracks)]
+    rules = contestants()
+    has_cores = {name: found.has_cores for name, found in tracks.items()}
+    trials = dict(replayed(tracks, rules))
+    parts = [part for mode in modes for part in studies(mode, trials, has_cores, rules)]
     seconds = time.perf_counter() - began
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "backtest.md").write_text(page(parts, seconds), encoding="utf-8")
@@ -121,23 +149,24 @@ def rescaled(path: Path, target: Path) -> Path:
     return target
 
 
-def studies(mode: str, tracks: dict[str, Tracks]) -> Iterator[Part]:
+def replayed(tracks: dict[str, Tracks], rules: Contestants) -> Iterator[tuple[str, Trial]]:
+    """Every rule on every trace, once: a limit is the same in both modes, only its cost is not."""
+    for name, found in tracks.items():
+        began = time.perf_counter()
+        yield name, Trial.run(found.series, rules.all, Schedule.of(found.series))
+        print(f"{name}: {len(found.series)} replayed in {time.perf_counter() - began:.0f} s")
+
+
+def studies(
+    mode: str, replays: dict[str, Trial], has_cores: dict[str, bool], rules: Contestants
+) -> Iterator[Part]:
     """All workloads, the two halves, and each trace by itself."""
     types = TypeTable.of(Catalog.load(), REGION) if mode == "ec2" else None
-    rules = contestants()
-    trials: dict[str, Trial] = {}
-    for name, found in tracks.items():
-        if types is not None and not found.has_cores:
-            continue  # percentages of unknown capacities fit no type
-        began = time.perf_counter()
-        trials[name] = Trial.run(
-            found.series,
-            rules.all,
-            Schedule.of(found.series),
-            types=types,
-            predict_for=[rule.name for rule in rules.ours] if types is None else [],
-        )
-        print(f"{mode} {name}: {len(found.series)} replayed in {time.perf_counter() - began:.0f} s")
+    trials = {
+        name: replace(trial, types=types)
+        for name, trial in replays.items()
+        if types is None or has_cores[name]  # percentages of unknown capacities fit no type
+    }
     every = list(trials.values())
     yield Part(f"{mode}: all traces", pooled(every, rules, lambda _key: True))
     yield Part(f"{mode}: all traces, development half", pooled(every, rules, is_development))
@@ -169,18 +198,89 @@ def _is_check(key: str) -> bool:
 
 
 def page(parts: list[Part], seconds: float) -> str:
-    """All studies as one Markdown page."""
+    """What every study came to, and the studies over all traces in full."""
     blocks: Document = ()
     for part in parts:
-        rest = backtest_page(part.study)[1:]
-        blocks += (Heading(part.title), *(_lowered(block) for block in rest))
+        if part.title.endswith("all traces"):
+            rest = backtest_page(part.study)[1:]
+            blocks += (Heading(part.title), *(_lowered(block) for block in rest))
     head = (
         "# Back-test on real traces\n\n"
-        f"Written by `benchmarks/backtest.py` in {seconds:,.0f} s, all peers and 15 risks of ours. "
+        f"Written by `benchmarks/backtest.py` in {seconds:,.0f} s, all peers and "
+        f"{len(FRONTIER_PERCENTAGES)} risks of ours. "
         "What the figures are: [Back-test](../../docs/guide/backtest.md).\n"
     )
-    overview = (overview_table(parts), Heading("Predicted shortage"), prediction_table(parts))
+    overview = (
+        overview_table(parts),
+        Heading("By class"),
+        class_table(parts),
+        Heading("Losses, and bounds beyond their limit"),
+        beyond_table(parts),
+        Heading("Predicted shortage"),
+        prediction_table(parts),
+    )
     return f"{head}\n{markdown((*overview, *blocks))}"
+
+
+def class_table(parts: list[Part]) -> Table:
+    """How ours did against all peers in each class of each study."""
+    columns = (
+        Column("study"),
+        Column("class"),
+        Column("workloads", right=True),
+        Column("geometric mean of ours / peer", right=True),
+        Column("win, tie, loss, out of reach", right=True),
+        Column("bound within 1.03", right=True),
+    )
+    rows = []
+    for part in parts:
+        found = part.study.comparisons
+        for group in sorted({item.group for item in found} - {ALL_WORKLOADS}):
+            items = [item for item in found if item.group == group]
+            mean = math.exp(statistics.fmean(math.log(item.cost_quotient) for item in items))
+            rows.append(
+                row(
+                    part.title,
+                    group,
+                    f"{items[0].workloads}",
+                    f"{mean:.3f}",
+                    ", ".join(
+                        str(sum(item.verdict is verdict for item in items)) for verdict in Verdict
+                    ),
+                    f"{sum(item.within_margin for item in items)} of {len(items)}",
+                )
+            )
+    return Table(columns, tuple(rows))
+
+
+def beyond_table(parts: list[Part]) -> Table:
+    """Each comparison over all traces that is lost, or whose upper bound passes its limit."""
+    columns = (
+        Column("study"),
+        Column("group"),
+        Column("peer"),
+        Column("peer short", right=True),
+        Column("ours / peer (5 to 95 %)", right=True),
+        Column("verdict"),
+    )
+    return Table(
+        columns,
+        tuple(
+            row(
+                part.title,
+                item.group,
+                item.baseline,
+                share(item.exceedance_ratio, 3),
+                f"{item.cost_quotient:.3f} "
+                f"({item.lower_quotient:.3f} to {item.upper_quotient:.3f})",
+                item.verdict.value,
+            )
+            for part in parts
+            if part.title.endswith("all traces")
+            for item in part.study.comparisons
+            if item.verdict is Verdict.LOSS or not item.within_margin
+        ),
+    )
 
 
 def overview_table(parts: list[Part]) -> Table:
@@ -249,21 +349,42 @@ def prediction_table(parts: list[Part]) -> Table:
 
 
 def figures_of(part: Part) -> Json:
-    """A study's figures; rules by class only where all traces are pooled, to keep the file small.
+    """A study's figures as tables: column names once, then rows.
 
-    The page has cost and shortage by class of every study.
+    Rules by class only where all traces are pooled.
     """
-    figures = backtest_json(part.study)
-    if not part.title.endswith("all traces"):
-        for rule in figures["rules"]:
-            del rule["by_class"]
+    full = backtest_json(part.study)
+    kept = ("workloads", "classes", "weeks", "first_day", "last_day", "seed", "target")
+    figures: Json = {name: full[name] for name in kept}
+    rules = [
+        {"name": rule["name"], "group": ALL_WORKLOADS, **rule["overall"]} for rule in full["rules"]
+    ]
+    if part.title.endswith("all traces"):
+        rules += [
+            {"name": rule["name"], "group": group, **summary}
+            for rule in full["rules"]
+            for group, summary in rule["by_class"].items()
+        ]
+    figures["rules"] = columns_of(rules, RULE_FIGURES)
+    figures["comparisons"] = columns_of(full["comparisons"], COMPARISON_FIGURES)
+    scaled = [item["comparison"] for item in full["scaled"]]
+    figures["scaled"] = columns_of(
+        [item for item in scaled if "baseline" in item], COMPARISON_FIGURES
+    )
+    is_whole = part.title.endswith("all traces")
+    figures["calibrations"] = full["calibrations"] if is_whole else []
     return figures
 
 
+def columns_of(rows: list[Json], names: tuple[str, ...]) -> Json:
+    """These fields of the rows: names once, then the values of each."""
+    return {"columns": list(names), "rows": [[item[name] for name in names] for item in rows]}
+
+
 def rounded(value: object) -> object:
-    """Figures to five digits: what anybody would compare, in a quarter of the space."""
+    """Figures to four digits: what anybody would compare, in a quarter of the space."""
     if isinstance(value, float):
-        return float(f"{value:.5g}")
+        return float(f"{value:.4g}")
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     return [rounded(item) for item in value] if isinstance(value, list) else value
