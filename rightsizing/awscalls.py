@@ -1,7 +1,8 @@
 """Every AWS API call the toolkit makes, and the IAM policies that allow exactly these.
 
-``READ_CALLS`` is what measuring, discovery, live facts and the price refresh call through boto3; a
-test walks the source and compares it with this table, both ways. What the Pulumi AWS provider needs
+``READ_CALLS`` is what measuring, discovery, live facts, rollouts and the price refresh call through
+boto3, ``CHANGE_CALLS`` what changes something; a test walks the source and compares it with these
+tables, both ways. What the Pulumi AWS provider needs
 to apply is in ``provisionactions``. Both become policy documents through ``policy_document``.
 
 Operation names are boto3's. Actions are written as the IAM service authorization reference writes
@@ -28,6 +29,7 @@ class Purpose(StrEnum):
     FACTS = "facts"
     CATALOG = "catalog"
     COMPARE = "compare"
+    ROLLOUT = "rollout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,17 @@ READ_CALLS: tuple[AwsCall, ...] = (
     ),
     AwsCall(
         "cloudwatch",
+        "describe_alarms",
+        "cloudwatch:DescribeAlarms",
+        (Purpose.ROLLOUT,),
+        "whether every alarm is green, and with data, before a rollout",
+    ),
+    AwsCall(
+        "cloudwatch",
         "get_metric_data",
         "cloudwatch:GetMetricData",
-        (Purpose.MEASURE,),
-        "utilisation, requests, latency and burst credits",
+        (Purpose.MEASURE, Purpose.ROLLOUT),
+        "utilisation, requests, latency and burst credits; both arms of a rollout, a minute a look",
     ),
     AwsCall(
         "compute-optimizer",
@@ -83,6 +92,13 @@ READ_CALLS: tuple[AwsCall, ...] = (
         "compute-optimizer:GetECSServiceRecommendations",
         (Purpose.COMPARE,),
         "what AWS itself recommends for services",
+    ),
+    AwsCall(
+        "ec2",
+        "describe_instance_type_offerings",
+        "ec2:DescribeInstanceTypeOfferings",
+        (Purpose.ROLLOUT,),
+        "whether the old and the new type are offered in the zones in use",
     ),
     AwsCall(
         "ec2",
@@ -149,10 +165,21 @@ READ_CALLS: tuple[AwsCall, ...] = (
     ),
 )
 
+# What is changed outside a stack update; ``provisionactions`` allows the same for applying.
+CHANGE_CALLS: tuple[AwsCall, ...] = (
+    AwsCall(
+        "elbv2",
+        "modify_listener",
+        "elasticloadbalancing:ModifyListener",
+        (Purpose.ROLLOUT,),
+        "a rollback of traffic, in seconds",
+    ),
+)
+
 
 def find_call(service: str, operation: str) -> AwsCall | None:
     """The registered call, or None when nobody declared it."""
-    for call in READ_CALLS:
+    for call in (*READ_CALLS, *CHANGE_CALLS):
         if (call.service, call.operation) == (service, operation):
             return call
     return None

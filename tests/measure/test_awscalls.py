@@ -12,11 +12,18 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from rightsizing.awscalls import READ_CALLS, Purpose, find_call, policy_document, read_actions
+from rightsizing.awscalls import (
+    CHANGE_CALLS,
+    READ_CALLS,
+    Purpose,
+    find_call,
+    policy_document,
+    read_actions,
+)
 from rightsizing.provisionactions import PROVISION_ACTIONS, provision_actions
 
 ROOT = Path(__file__).resolve().parents[2]
-REGISTERED = {(call.service, call.operation) for call in READ_CALLS}
+REGISTERED = {(call.service, call.operation) for call in (*READ_CALLS, *CHANGE_CALLS)}
 SERVICES = sorted({call.service for call in READ_CALLS})
 CHANGING = ("Create", "Delete", "Put", "Update", "Modify", "Run", "Terminate", "Register", "Attach")
 
@@ -151,3 +158,8 @@ def test_tagging_is_part_of_provisioning():
     assert "ec2:CreateTags" in provision_actions(["aws:ec2/vpc:Vpc"])
     assert "elasticloadbalancing:AddTags" in provision_actions(["aws:lb/listener:Listener"])
     assert "ec2:CreateTags" not in provision_actions(["aws:ecs/cluster:Cluster"])
+
+
+def test_what_a_rollout_changes_may_be_applied():
+    """Moving weights needs no permission beside those for applying."""
+    assert {call.action for call in CHANGE_CALLS} <= set(provision_actions())

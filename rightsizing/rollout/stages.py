@@ -1,0 +1,292 @@
+"""The stages of a rollout: from what runs now to a release at a phase, each one stack update. Pure.
+
+    fill      every fleet's other slot gets the new size at weight 0; what cannot be run twice, or
+              needs no second slot, changes in place, and its downtime is said
+    weight-N  the other slot takes N %, by capacity: at 50 % a core of either slot has the same load
+    settled   the other slot takes everything; this is what ``plan.slots.settle_rollout`` says
+    soak      the same, watched; no update
+    retired   the old slots are emptied
+
+Release and phase are the new ones from the first stage on, and the live slot is the one that holds
+the new size. So whatever stage a crash leaves, the stack says that it is at the new release, and a
+rollback from there goes to the update before it and never to a half-moved weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum, unique
+from itertools import pairwise
+
+from rightsizing.errors import ConfigError
+from rightsizing.model.release import Release
+from rightsizing.model.rollout import FleetRollout, RolloutState, Slot, SlotState
+from rightsizing.model.size import FleetSize
+from rightsizing.model.stackconfig import StackSizing
+from rightsizing.model.workload import Workload, WorkloadKind
+from rightsizing.plan.slots import FULL_WEIGHT, SETTLED, retire_old_slots, settle_rollout
+from rightsizing.rollout.progress import RolloutProgress
+from rightsizing.stack.applied import live_size
+from rightsizing.stack.comparison import expected_slots
+
+DEFAULT_SHARES = (5.0, 25.0, 50.0, 100.0)  # %, the last one is everything
+WEIGHT_TOTAL = 1000  # so that a share is exact to 0.1 %; a single weight stays under 999
+ALL = 100.0
+
+# Cores a slot of this size starts with; only ratios matter.
+SlotCapacity = Callable[[FleetSize], float]
+
+
+@unique
+class StageKind(StrEnum):
+    """What a stage is for."""
+
+    FILL = "fill"
+    SHIFT = "shift"
+    SETTLE = "settle"
+    SOAK = "soak"
+    RETIRE = "retire"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage. ``sizing`` is what its update applies; ``share`` the step's percentage."""
+
+    name: str
+    kind: StageKind
+    sizing: StackSizing
+    share: float = 0.0
+    downtime: tuple[str, ...] = ()  # a sentence for each workload that is stopped to change it
+
+    @property
+    def needs_update(self) -> bool:
+        """False for the soak, which only watches."""
+        return self.kind is not StageKind.SOAK
+
+    @property
+    def is_judged(self) -> bool:
+        """Both slots serve, so they can be compared."""
+        return self.kind is StageKind.SHIFT
+
+
+@dataclass(frozen=True, slots=True)
+class NextStage:
+    """What to do next: ``stage`` None means that nothing is left. ``reason`` in one sentence."""
+
+    stage: Stage | None
+    reason: str
+
+
+def plan_stages(
+    current: StackSizing,
+    release: Release,
+    phase: int,
+    workloads: Sequence[Workload],
+    *,
+    shares: Sequence[float] = DEFAULT_SHARES,
+    capacity: SlotCapacity | None = None,
+) -> tuple[Stage, ...]:
+    """All stages from ``current`` to ``release`` at ``phase``; none when that already applies.
+
+    Args:
+        workloads: as declared; a fleet that may not run twice keeps its slot and changes in place.
+        shares: percentages, rising, the last one 100.
+        capacity: cores of a slot; without it both slots count alike.
+
+    Raises ConfigError for shares that do not rise to 100.
+    """
+    _check_shares(shares)
+    final = _settled(current, release, phase, workloads)
+    before = _running_slots(current, release, phase)
+    moving = tuple(
+        key
+        for key, fleet in final.fleets.items()
+        if key in before and _serving(before[key]) != fleet.live
+    )
+    downtime = tuple(_downtime(current, release, phase, workloads))
+    target = StackSizing(release, phase, final)
+    stages: list[Stage] = []
+    if moving:
+        weigh = _Weighing(before, final, moving, capacity)
+        filled = replace(target, rollout=weigh.at("fill", 0.0))
+        stages.append(Stage("fill", StageKind.FILL, filled, 0.0, downtime))
+        for share in shares[:-1]:
+            name = f"weight-{share:g}"
+            sizing = replace(target, rollout=weigh.at(name, share))
+            stages.append(Stage(name, StageKind.SHIFT, sizing, share))
+    elif target == current or (not downtime and _same(current, target, workloads)):
+        return ()
+    stages.append(Stage(SETTLED, StageKind.SETTLE, target, ALL, () if moving else downtime))
+    stages.append(Stage("soak", StageKind.SOAK, target, ALL))
+    retired = retire_old_slots(final)
+    if retired != final:
+        rollout = retired.model_copy(update={"step": "retired"})
+        stages.append(Stage("retired", StageKind.RETIRE, replace(target, rollout=rollout), ALL))
+    return tuple(stages)
+
+
+def next_stage(
+    stages: Sequence[Stage], progress: RolloutProgress, applied: StackSizing | None
+) -> NextStage:
+    """The stage to do, from the journal and from what the newest update applied.
+
+    A step that was begun and not noted as applied is done again; so is one whose update is no
+    longer what the stack is at (None: not known). Doing a stage twice changes nothing.
+    """
+    names = [stage.name for stage in stages]
+    unfinished = progress.unfinished_step
+    if unfinished is not None:
+        return NextStage(stages[names.index(unfinished)], f"{unfinished} was begun, not finished")
+    if progress.applied is None:
+        return NextStage(stages[0], "nothing was applied yet")
+    done = names.index(progress.applied)
+    if applied != stages[done].sizing:
+        return NextStage(stages[done], f"the stack is no longer as {progress.applied} left it")
+    if done + 1 == len(stages):
+        return NextStage(None, "all stages are done")
+    return NextStage(stages[done + 1], f"{progress.applied} is done")
+
+
+def moving_fleets(stages: Sequence[Stage]) -> tuple[str, ...]:
+    """Fleets whose traffic moves to their other slot: those that are judged."""
+    shifts = [stage for stage in stages if stage.kind is StageKind.SHIFT]
+    if not shifts:
+        return ()
+    fleets = shifts[0].sizing.rollout.fleets
+    return tuple(
+        key for key, fleet in fleets.items() if all(_weight(fleet, slot) > 0 for slot in Slot)
+    )
+
+
+def canary_share(fleet: FleetRollout) -> float:
+    """Share (0-1) of the traffic that the live slot, which holds the new size, has by weight."""
+    total = sum(_weight(fleet, slot) for slot in Slot)
+    return _weight(fleet, fleet.live) / total
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighing:
+    """Weights between the slots before and those at the end."""
+
+    before: Mapping[str, FleetRollout]
+    final: RolloutState
+    moving: tuple[str, ...]
+    capacity: SlotCapacity | None
+
+    def at(self, step: str, share: float) -> RolloutState:
+        fleets = dict(self.final.fleets)
+        for key in self.moving:
+            fleets[key] = self._fleet(key, share)
+        return RolloutState(step=step, fleets=fleets)
+
+    def _fleet(self, key: str, share: float) -> FleetRollout:
+        fleet = self.final.fleets[key]
+        slot = _serving(self.before[key])
+        old, new = self.before[key].slot(slot), fleet.slot(fleet.live)
+        assert old is not None  # the serving slot holds a size
+        assert new is not None  # FleetRollout refuses a live slot without one
+        weight_old, weight_new = FULL_WEIGHT, 0
+        if share > 0:
+            odds = share / (ALL - share) * self._ratio(old.size, new.size)
+            weight_new = min(max(round(WEIGHT_TOTAL * odds / (1 + odds)), 1), WEIGHT_TOTAL - 1)
+            weight_old = WEIGHT_TOTAL - weight_new
+        states = {
+            slot: SlotState(size=old.size, weight=weight_old),
+            slot.other: SlotState(size=new.size, weight=weight_new),
+        }
+        return FleetRollout(live=slot.other, a=states[Slot.A], b=states[Slot.B])
+
+    def _ratio(self, old: FleetSize, new: FleetSize) -> float:
+        """Capacity of the new slot over the old one's; 1 when either is not known."""
+        if self.capacity is None:
+            return 1.0
+        cores_old, cores_new = self.capacity(old), self.capacity(new)
+        return cores_new / cores_old if cores_old > 0 and cores_new > 0 else 1.0
+
+
+def _settled(
+    current: StackSizing, release: Release, phase: int, workloads: Sequence[Workload]
+) -> RolloutState:
+    """Where it ends: as ``settle_rollout`` says, singletons in the slot they have."""
+    final = settle_rollout(current, release, phase)
+    fleets = dict(final.fleets)
+    before = _running_slots(current, release, phase)
+    for workload in workloads:
+        size = release.size_at(workload.key, phase)
+        if workload.may_run_twice or not isinstance(size, FleetSize) or workload.key not in fleets:
+            continue
+        slot = _serving(before[workload.key])
+        alone = SlotState(size=size, weight=FULL_WEIGHT)
+        fleets[workload.key] = FleetRollout(
+            live=slot,
+            a=alone if slot is Slot.A else None,
+            b=alone if slot is Slot.B else None,
+        )
+    return final.model_copy(update={"fleets": fleets})
+
+
+def _running_slots(current: StackSizing, release: Release, phase: int) -> dict[str, FleetRollout]:
+    """Slots of the release's fleets as they are now."""
+    found = {}
+    for key in release.workloads():
+        size = release.size_at(key, phase)
+        if isinstance(size, FleetSize):
+            declared = release.baseline.get(key, size)
+            now = current.size_of(key, declared)
+            assert isinstance(now, FleetSize)  # size_of refuses another kind
+            found[key] = expected_slots(current, key, now)
+    return found
+
+
+def _serving(fleet: FleetRollout) -> Slot:
+    """The slot with most of the traffic: of a half-moved fleet, the one that carries the load."""
+    other = fleet.live.other
+    return other if _weight(fleet, other) > _weight(fleet, fleet.live) else fleet.live
+
+
+def _weight(fleet: FleetRollout, slot: Slot) -> int:
+    state = fleet.slot(slot)
+    return 0 if state is None else state.weight
+
+
+def _same(current: StackSizing, target: StackSizing, workloads: Sequence[Workload]) -> bool:
+    """Whether every workload already has its size and no slot or weight is to change."""
+    for workload in workloads:
+        if workload.size is None:
+            continue
+        now = live_size(current, workload.key, workload.size)
+        if now != live_size(target, workload.key, workload.size):
+            return False
+        if isinstance(now, FleetSize):
+            slots = expected_slots(current, workload.key, now)
+            if slots != expected_slots(target, workload.key, now):
+                return False
+    return current.release == target.release and current.phase == target.phase
+
+
+def _downtime(
+    current: StackSizing, release: Release, phase: int, workloads: Sequence[Workload]
+) -> list[str]:
+    """A sentence for each workload that is stopped before its successor starts."""
+    target = StackSizing(release, phase, RolloutState())
+    found = []
+    for workload in workloads:
+        if workload.size is None or workload.may_run_twice:
+            continue
+        now = live_size(current, workload.key, workload.size)
+        then = target.size_of(workload.key, workload.size)
+        if now == then or workload.kind is WorkloadKind.HOST:
+            continue
+        found.append(
+            f"{workload.key} may not run twice: it is stopped, changed from {now} to {then} in "
+            "place and started again, and is down meanwhile"
+        )
+    return found
+
+
+def _check_shares(shares: Sequence[float]) -> None:
+    rising = all(low < high for low, high in pairwise(shares))
+    if not shares or shares[0] <= 0 or shares[-1] != ALL or not rising:
+        shown = ", ".join(f"{share:g}" for share in shares) or "none"
+        raise ConfigError(f"the weights are {shown} %; they must rise and end at 100")

@@ -1,0 +1,272 @@
+"""The rollout's loop on an engine that can be killed: forward, back, paused, resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from rightsizing.errors import PlanRejected, StackLocked, TelemetryError
+from rightsizing.model.rollout import Slot
+from rightsizing.model.stackconfig import StackSizing
+from rightsizing.model.verdict import ArmLook, JudgePolicy, Look, Metric
+from rightsizing.plan.slots import settle_rollout
+from rightsizing.rollout.controller import resume_rollout, start_rollout
+from rightsizing.rollout.events import RolledBack
+from rightsizing.rollout.journal import claim_journal, read_journal, rollout_ids
+from rightsizing.rollout.looks import LooksRead
+from rightsizing.rollout.run import RolloutOutcome, RolloutRun, WatchedFleet
+from rightsizing.rollout.traffic import TrafficChange
+
+# a wide margin, so that a few looks let a canary in without a calibration
+POLICY = JudgePolicy(required=(Metric.ERRORS,), min_load_coverage=0, warm_up_looks=0, margin=4.0)
+
+
+@dataclass
+class FakeLooks:
+    """A minute a poll, of so many errors among 60,000 requests of each arm."""
+
+    world: Any
+    canary_errors: int = 600
+    baseline_errors: int = 600
+    silent: bool = False
+
+    def server_now_ms(self) -> int:
+        return int(self.world.clock.seconds) // 60 * 60_000
+
+    def read(self, after_ms: int, *, canary_weight: float) -> LooksRead:
+        if self.silent:
+            raise TelemetryError("CloudWatch does not answer")
+        now = int(self.world.clock.seconds * 1000)
+        looks = tuple(
+            Look(
+                start_ms=start,
+                canary_weight=0.5,
+                baseline=ArmLook(requests=60_000, errors=self.baseline_errors),
+                canary=ArmLook(requests=60_000, errors=self.canary_errors),
+            )
+            for start in range(after_ms, now - 59_999, 60_000)
+        )
+        return LooksRead(looks, now)
+
+
+@dataclass
+class FakeTraffic:
+    """The listener of the fake cloud."""
+
+    world: Any
+
+    def weights(self) -> dict[Slot, int]:
+        found = self.world.cloud.named("listener")[-1][1]["defaultActions"]
+        return {Slot(slot): weight for slot, weight in found.items()}
+
+    def set_weights(self, weights: Mapping[Slot, int]) -> TrafficChange:
+        before = self.weights()
+        self.world.reaper.effect()
+        identity, _ = self.world.cloud.named("listener")[-1]
+        wanted = {slot.value: weight for slot, weight in weights.items()}
+        self.world.cloud.things[identity] = ("listener", {"defaultActions": wanted})
+        return TrafficChange(before, weights)
+
+
+def run_of(world: Any, looks: FakeLooks, **options: Any) -> RolloutRun:
+    return RolloutRun(
+        driver=world.driver,
+        stack=world.stack,
+        read=world.read,
+        watch=lambda _key: WatchedFleet(FakeTraffic(world), looks),
+        clock=world.clock,
+        policy=POLICY,
+        settle_s=0.0,
+        **options,
+    )
+
+
+@pytest.fixture
+def deployed(world: Any) -> Any:
+    """The sizes before phase 1, applied and recorded as good; web may run twice."""
+    world.plan(world.phase0())
+    world.apply()
+    return world
+
+
+def weights(world: Any) -> dict[str, int]:
+    return world.cloud.named("listener")[-1][1]["defaultActions"]
+
+
+def test_a_good_canary_is_promoted_and_the_old_slot_retired(deployed: Any) -> None:
+    """All stages in order; at the end only the new size runs, and the app has its new limits."""
+    result = start_rollout(run_of(deployed, FakeLooks(deployed)), deployed.reference_release(), 1)
+    assert result.outcome is RolloutOutcome.FINISHED, result.sentence
+    assert weights(deployed) == {"b": 100}
+    assert deployed.cloud.named("group-a") == []
+    (_, app) = deployed.cloud.named("container")[0]
+    assert app["cpu"] == 4000
+    kinds = [
+        entry.event.kind
+        for entry in read_journal(deployed.stack.record_dir, result.rollout_id).entries
+    ]
+    assert (kinds[0], kinds[-1]) == ("started", "finished")
+    assert kinds.count("step_applied") == 7
+    assert kinds.index("promoted") < kinds.index("retired")
+
+
+def test_a_bad_canary_is_rolled_back_and_quarantined(deployed: Any) -> None:
+    """Ten times the errors: traffic first, then the stack; the release is not tried again."""
+    before = deployed.cloud.facts()
+    release = deployed.reference_release()
+    bad = FakeLooks(deployed, canary_errors=6000)
+    result = start_rollout(run_of(deployed, bad), release, 1)
+    assert result.outcome is RolloutOutcome.ROLLED_BACK, result.sentence
+    assert "harm" in result.sentence
+    after = deployed.cloud.facts()
+    assert [fact.workload for fact in after] == [fact.workload for fact in before]
+    assert weights(deployed) == {"a": 100}
+    assert deployed.cloud.named("group-b") == []
+    assert deployed.file().sizing().phase == 0
+    assert deployed.quarantine.find(release.id, 1) is not None
+    back = result.progress.rolled_back
+    assert isinstance(back, RolledBack)
+    assert back.traffic_s is not None
+    assert back.configuration_s is not None
+    assert back.traffic_s < back.configuration_s
+
+
+def test_traffic_moves_before_the_stack_does(deployed: Any) -> None:
+    """When the update fails half-way, traffic is already safe; what is left is said."""
+    looks = FakeLooks(deployed, canary_errors=6000)
+    moved: list[dict[Slot, int]] = []
+
+    class Watching(FakeTraffic):
+        def set_weights(self, weights: Mapping[Slot, int]) -> TrafficChange:
+            if not moved:
+                deployed.driver.fail_on = "group-b"  # the rollback's update does not complete
+            moved.append(dict(weights))
+            return super().set_weights(weights)
+
+    run = replace(
+        run_of(deployed, looks), watch=lambda _key: WatchedFleet(Watching(deployed), looks)
+    )
+    result = start_rollout(run, deployed.reference_release(), 1)
+    assert result.outcome is RolloutOutcome.NOT_RESTORED
+    assert "rightsize rollback" in result.sentence
+    assert moved == [{Slot.A: 100, Slot.B: 0}]
+    assert weights(deployed)["a"] == 100
+    deployed.driver.fail_on = None
+    result = resume_rollout(run, result.rollout_id)
+    assert result.outcome is RolloutOutcome.ROLLED_BACK
+    assert weights(deployed) == {"a": 100}
+
+
+def test_a_source_that_does_not_answer_pauses_and_is_resumed(deployed: Any) -> None:
+    """Never promoted and never blamed: held for a while, then paused with the weight kept."""
+    looks = FakeLooks(deployed, silent=True)
+    run = run_of(deployed, looks)
+    result = start_rollout(run, deployed.reference_release(), 1)
+    assert result.outcome is RolloutOutcome.PAUSED
+    assert "CloudWatch does not answer" in result.sentence
+    assert weights(deployed) == {"a": 950, "b": 50}
+    with pytest.raises(PlanRejected, match="is unfinished"):
+        start_rollout(run, deployed.reference_release(), 1)
+    looks.silent = False
+    assert resume_rollout(run, result.rollout_id).outcome is RolloutOutcome.FINISHED
+
+
+def test_an_abort_takes_everything_back(deployed: Any) -> None:
+    """From a pause, by a person's word."""
+    run = run_of(deployed, FakeLooks(deployed, silent=True))
+    paused = start_rollout(run, deployed.reference_release(), 1)
+    result = resume_rollout(run, paused.rollout_id, abort="changed my mind")
+    assert result.outcome is RolloutOutcome.ROLLED_BACK
+    assert "changed my mind" in result.sentence
+    assert weights(deployed) == {"a": 100}
+
+
+def test_a_failed_update_is_taken_back(deployed: Any) -> None:
+    """No capacity for the new slot: the old one serves on, nothing is left over."""
+    deployed.driver.fail_on = "group-b"
+    result = start_rollout(run_of(deployed, FakeLooks(deployed)), deployed.reference_release(), 1)
+    assert result.outcome in {RolloutOutcome.ROLLED_BACK, RolloutOutcome.NOT_RESTORED}
+    assert weights(deployed) == {"a": 100}
+    assert deployed.cloud.named("group-b") == []
+
+
+def test_a_release_that_already_runs_is_refused(deployed: Any) -> None:
+    """Phase 0 is what is applied."""
+    settled = settle_rollout(deployed.file().sizing(), deployed.reference_release(), 0)
+    deployed.plan(StackSizing(deployed.reference_release(), 0, settled))
+    deployed.apply()
+    with pytest.raises(PlanRejected, match="already runs"):
+        start_rollout(run_of(deployed, FakeLooks(deployed)), deployed.reference_release(), 0)
+
+
+def test_a_controller_that_was_replaced_stops(deployed: Any) -> None:
+    """It is fenced off at its next word, before any further effect."""
+    looks = FakeLooks(deployed)
+
+    class Usurped(FakeLooks):
+        def read(self, after_ms: int, *, canary_weight: float) -> LooksRead:
+            record_dir = deployed.stack.record_dir
+            claim_journal(record_dir, rollout_ids(record_dir)[-1], deployed.clock)
+            return looks.read(after_ms, canary_weight=canary_weight)
+
+    with pytest.raises(StackLocked, match="taken over"):
+        start_rollout(run_of(deployed, Usurped(deployed)), deployed.reference_release(), 1)
+    assert weights(deployed) == {"a": 950, "b": 50}
+    (name,) = rollout_ids(deployed.stack.record_dir)
+    done = resume_rollout(run_of(deployed, looks), name)
+    assert done.outcome is RolloutOutcome.FINISHED
+
+
+def sweep(world: Any) -> None:
+    """Delete what runs and is not in the engine's state."""
+    known = {identity for identity, _ in world.driver.state.values()}
+    for identity in [identity for identity in world.cloud.things if identity not in known]:
+        del world.cloud.things[identity]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("errors", [600, 6000], ids=["promoted", "rolled back"])
+def test_killed_at_many_effects_and_resumed(
+    make_world: Callable[[], Any], mortal_disk: Callable[[Any], None], errors: int
+) -> None:
+    """Wherever the process dies, resuming ends where an undisturbed run ends, nothing doubled.
+
+    What a killed creation leaves outside the engine's state is swept first, as by its tags.
+    """
+    at = 1 if errors == 600 else 4
+    while True:
+        at += 6  # every sixth effect: all of them take minutes
+        world = make_world()
+        mortal_disk(world.reaper)
+        world.plan(world.phase0())
+        world.apply()
+        run = run_of(world, FakeLooks(world, canary_errors=errors), shares=(50.0, 100.0))
+        world.reaper.arm(at)
+        killed = False
+        try:
+            start_rollout(run, world.reference_release(), 1)
+        except BaseException as death:
+            if type(death).__name__ != "Killed":
+                raise
+            killed = True
+        world.reaper.arm(None)
+        if not killed:
+            break
+        sweep(world)
+        if rollout_ids(world.stack.record_dir):
+            name = rollout_ids(world.stack.record_dir)[-1]
+            result = resume_rollout(run, name)
+        else:
+            result = start_rollout(run, world.reference_release(), 1)
+        wanted = RolloutOutcome.FINISHED if errors == 600 else RolloutOutcome.ROLLED_BACK
+        assert result.outcome is wanted, (at, result.sentence)
+        left, gone = ("b", "a") if errors == 600 else ("a", "b")
+        assert weights(world) == {left: 100}, at
+        assert len(world.cloud.named(f"group-{left}")) == 1, at
+        assert world.cloud.named(f"group-{gone}") == [], at
+        assert len(world.cloud.named("container")) == 1, at
+        assert world.intents.read() is None
+    assert at > 20
