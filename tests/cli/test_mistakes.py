@@ -104,7 +104,7 @@ def test_former_settings(project: Path, capsys, name: str) -> None:
     assert "risk" in sentence
 
 
-@pytest.mark.parametrize("risk", ["none", "0", "-1", "31", "nan"])
+@pytest.mark.parametrize("risk", ["none", "0", "-1", "91", "nan"])
 def test_a_risk_that_means_nothing(project: Path, capsys, risk: str) -> None:
     """Neither a preset nor a share within bounds: the presets are listed."""
     sentence = said(capsys, ["recommend", f"--risk={risk}"], 2)
