@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rightsizing.backtest.series import DemandSeries, FloatArray
 from rightsizing.profile.bincounts import BinCounts, DayCounts
-from rightsizing.profile.daytable import HOURS_PER_DAY, DayTable, IntArray, in_force
+from rightsizing.profile.daytable import HOURS_PER_DAY, DayTable, IntArray
 from rightsizing.profile.histograms import (
     AT_LIMIT_RATIO,
     CPU_BINS_PER_CAPACITY,
@@ -24,6 +24,7 @@ from rightsizing.profile.histograms import (
     rebinned,
 )
 from rightsizing.profile.intervals import NEAR_LIMIT_RATIO
+from rightsizing.profile.rows import last_known
 from rightsizing.units import MILLISECONDS_PER_DAY
 
 _MOST_IN_UINT16 = 65_535
@@ -42,7 +43,7 @@ def day_table_of(series: Sequence[DemandSeries]) -> DayTable:
     days = max(item.first_day + item.days for item in ordered) - first
     rows = [_Row.of(item, item.first_day - first, days) for item in ordered]
     capacity = np.stack([row.capacity_cores for row in rows])
-    known = in_force(capacity)
+    known = last_known(capacity)
     entries = [_entries(row, index) for index, row in enumerate(rows)]
     memory_capacity = np.stack([row.capacity_memory_bytes for row in rows])
     copied: dict[str, Any] = {
@@ -61,7 +62,7 @@ def day_table_of(series: Sequence[DemandSeries]) -> DayTable:
         capacity_memory_bytes=memory_capacity,
         cpu_capacity_cores=known,
         cpu_counts=_dense(entries, known, days),
-        memory_capacity_bytes=in_force(memory_capacity),
+        memory_capacity_bytes=last_known(memory_capacity),
         memory_bins=_memory_bins(rows, days),
         cpu_by_capacity=DayCounts.joined(
             [DayCounts.blank(), *(item for item in entries if len(set(item.value)) > 1)]
@@ -141,8 +142,8 @@ class _Row:
             samples=usable.sum(axis=1),
             start_ms=np.where(any_day, day_ms + np.argmax(usable, axis=1) * step_ms, 0),
             end_ms=np.where(any_day, day_ms + last * step_ms, 0),
-            capacity_cores=_last(capacity),
-            capacity_memory_bytes=_last(memory_capacity),
+            capacity_cores=last_known(capacity),
+            capacity_memory_bytes=last_known(memory_capacity),
             cpu_samples=cpu_samples,
             cpu_without_capacity=(~np.isnan(cpu) & np.isnan(capacity)).sum(axis=1),
             cpu_max_cores=_maximum(cpu),
@@ -161,14 +162,6 @@ class _Row:
 def _maximum(grid: FloatArray) -> FloatArray:
     largest = np.fmax.reduce(grid, axis=1)
     return np.asarray(largest, dtype=np.float64)
-
-
-def _last(grid: FloatArray) -> FloatArray:
-    """(D,) the last stated value of each day; NaN where the day states none."""
-    stated = ~np.isnan(grid)
-    last = grid.shape[1] - 1 - np.argmax(stated[:, ::-1], axis=1)
-    found: FloatArray = grid[np.arange(len(grid)), last]
-    return found
 
 
 def _by_hour(grid: FloatArray, *, largest: bool) -> NDArray[np.float32]:

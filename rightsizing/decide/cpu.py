@@ -24,6 +24,7 @@ from rightsizing.decide.risk import Risk
 from rightsizing.model.cpudays import CpuDays, FloatArray, IntArray
 from rightsizing.profile.daytable import DayTable
 from rightsizing.profile.histograms import CPU_BINS_PER_CAPACITY
+from rightsizing.profile.rows import last_known
 
 HALF_LIFE_DAYS = 14.0  # 7 to 28 days give the same cost at equal exceedance within 2 %
 # Under a quarter of a core there is next to nothing to save, so safety is bought freely there.
@@ -110,7 +111,7 @@ def cpu_targets(days: CpuDays, risk: Risk, regime_start: IntArray | None = None)
         short_ratio=short,
         peak_cores=demand.peak_cores,
         mean_cores=demand.mean_cores,
-        last_day_max_cores=_last_day_max(days),
+        last_day_max_cores=last_known(days.max_cores),
     )
 
 
@@ -126,10 +127,3 @@ def _choose(demand: WeightedDemand, risk: Risk) -> tuple[FloatArray, FloatArray]
     level = np.where(known, demand.level_cores[rows, chosen], np.nan)
     short = np.where(known, demand.above_ratio[rows, chosen], np.nan)
     return level * (1 + risk.margin_ratio), short
-
-
-def _last_day_max(days: CpuDays) -> FloatArray:
-    measured = ~np.isnan(days.max_cores)
-    last = days.days - 1 - np.argmax(measured[:, ::-1], axis=1)
-    found: FloatArray = days.max_cores[np.arange(len(last)), last]
-    return found

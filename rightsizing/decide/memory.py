@@ -24,7 +24,7 @@ from rightsizing.decide.memoryforecast import MemoryForecast, forecast_of
 from rightsizing.model.memorydays import MemoryDays
 from rightsizing.profile.changepoints import last_changes
 from rightsizing.profile.daytable import DayTable
-from rightsizing.profile.rows import BoolArray, FloatArray, IntArray, in_blocks
+from rightsizing.profile.rows import BoolArray, FloatArray, IntArray, in_blocks, last_known
 from rightsizing.units import HOURS_PER_MONTH
 
 WEEKS_PER_MONTH = HOURS_PER_MONTH / 168
@@ -133,7 +133,7 @@ def memory_targets(
         floor_bytes=peak,
         failure_ratio=1.0 - (1.0 - weekly) ** WEEKS_PER_MONTH,
         weekly_failure_ratio=weekly,
-        last_day_max_bytes=_newest(days.daily_max_bytes),
+        last_day_max_bytes=last_known(days.daily_max_bytes),
         measured_days=forecast.measured_days,
         changed_day=changes.first_day,
         is_moving=changes.pending,
@@ -228,12 +228,3 @@ def _rows_of(forecast: MemoryForecast, block: slice) -> MemoryForecast:
 def _largest(daily: FloatArray) -> FloatArray:
     largest: FloatArray = np.fmax.reduce(daily, axis=1, initial=np.nan)
     return largest
-
-
-def _newest(daily: FloatArray) -> FloatArray:
-    """(W,) value of the last measured day; NaN without any."""
-    if daily.shape[1] == 0:
-        return np.full(len(daily), np.nan)
-    newest = daily.shape[1] - 1 - np.argmax(np.isfinite(daily)[:, ::-1], axis=1)
-    found: FloatArray = daily[np.arange(len(daily)), newest]
-    return found

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from rightsizing.profile.bincounts import BinCounts, DayCounts
 from rightsizing.profile.histograms import CPU_BINS_PER_CAPACITY, rebinned
+from rightsizing.profile.rows import last_known
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -151,19 +152,9 @@ class DayTable:
         return replace(
             then,
             interval_s=_known_interval(then),
-            memory_capacity_bytes=in_force(then.capacity_memory_bytes),
+            memory_capacity_bytes=last_known(then.capacity_memory_bytes),
             **_known_cpu(then),
         )
-
-
-def in_force(capacities: FloatArray) -> FloatArray:
-    """(W,) the last stated value of each row of (W, D); NaN where none is."""
-    stated = ~np.isnan(capacities)
-    if capacities.shape[1] == 0:
-        return np.full(capacities.shape[0], np.nan)
-    last = capacities.shape[1] - 1 - np.argmax(stated[:, ::-1], axis=1)
-    found: FloatArray = capacities[np.arange(len(capacities)), last]
-    return found
 
 
 def most_frequent_interval(counts: DayCounts, rows: int) -> IntArray:
@@ -184,7 +175,7 @@ def _known_interval(then: DayTable) -> IntArray:
 
 def _known_cpu(then: DayTable) -> dict[str, Any]:
     """Capacity in force in the days left, and the CPU bins moved to it where it differs."""
-    capacity = in_force(then.capacity_cores)
+    capacity = last_known(then.capacity_cores)
     moved = np.flatnonzero(~np.isnan(capacity) & (capacity != then.cpu_capacity_cores))
     counts = then.cpu_counts
     if len(moved):

@@ -1,4 +1,4 @@
-"""Row statistics of (W, D) arrays with unmeasured days: medians, blocks, array types.
+"""Row statistics of (W, D) arrays with unmeasured days: medians, last values, blocks, array types.
 
 numpy's ``nanmedian`` falls back to one Python call a row; here a sort puts NaN last and the middle
 is taken by count, for 100,000 rows at once.
@@ -35,3 +35,12 @@ def row_median(values: FloatArray) -> FloatArray:
     high = np.take_along_axis(ordered, (count // 2)[:, None].clip(max=values.shape[1] - 1), axis=1)
     median: FloatArray = np.where(count > 0, (low + high[:, 0]) / 2, np.nan)
     return median
+
+
+def last_known(values: FloatArray) -> FloatArray:
+    """Last value of each row (W, D) -> (W,) that is not NaN; NaN where there is none."""
+    if values.shape[1] == 0:
+        return np.full(len(values), np.nan)
+    last = values.shape[1] - 1 - np.argmax(~np.isnan(values)[:, ::-1], axis=1)
+    found: FloatArray = values[np.arange(len(values)), last]
+    return found

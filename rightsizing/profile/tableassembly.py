@@ -24,12 +24,12 @@ from rightsizing.profile.daytable import (
     DayTable,
     FloatArray,
     IntArray,
-    in_force,
     most_frequent_interval,
 )
 from rightsizing.profile.densecounts import MATRIX_BINS, ListedBins, flat, matrix_of
 from rightsizing.profile.histograms import HIGHEST_CPU_BIN, rebinned
 from rightsizing.profile.intervals import SUM_STEPS
+from rightsizing.profile.rows import last_known
 
 CELLS = 80_000_000  # bins of a table: 160 MB, 25,000 workloads of 14 days
 ORDINARY_BINS = MATRIX_BINS
@@ -135,7 +135,7 @@ class _Assembly:
         """The table, whole."""
         capacity, memory = self._grid("capacity_cores"), self._grid("capacity_memory")
         samples, interval_s, by_interval = self._intervals()
-        cpu_capacity = in_force(capacity)
+        cpu_capacity = last_known(capacity)
         cpu_counts, by_capacity = self._cpu(cpu_capacity)
         hour_max, hour_mean = self._hours()
         return DayTable(
@@ -161,7 +161,7 @@ class _Assembly:
             throttled_samples=self._counts("throttled_samples"),
             credits_exhausted=self._counts("credits_exhausted"),
             credit_samples=self._counts("credit_samples"),
-            memory_capacity_bytes=in_force(memory),
+            memory_capacity_bytes=last_known(memory),
             memory_samples=self._counts("memory_samples"),
             memory_max_bytes=self._grid("memory_max"),
             memory_sum_bytes=self._counts("memory_sum").astype(np.float64),
