@@ -1,0 +1,1 @@
+"""Watching: indicators, alert rules and their states, receivers, exporter, dashboards, page."""
