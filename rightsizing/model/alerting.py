@@ -9,8 +9,9 @@ budget in an hour, 5 % in six hours, 10 % in three days).
 from __future__ import annotations
 
 from enum import StrEnum, unique
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rightsizing.model.base import FrozenModel
 
@@ -79,6 +80,14 @@ class AlertRule(FrozenModel):
     )
     severity: Severity = Field(default=Severity.TICKET, description="page or ticket")
     meaning: str = Field(default="", max_length=200, description="one sentence for people")
+
+    @model_validator(mode="after")
+    def _window_fits_indicator(self) -> Self:
+        if self.indicator.is_windowed and self.window_s is None:
+            raise ValueError(f"rule {self.name} is about a share and needs window_s")
+        if not self.indicator.is_windowed and (self.window_s or self.short_window_s):
+            raise ValueError(f"rule {self.name} is about a newest value, which has no window_s")
+        return self
 
 
 def default_rules(
