@@ -30,6 +30,7 @@ class Purpose(StrEnum):
     CATALOG = "catalog"
     COMPARE = "compare"
     ROLLOUT = "rollout"
+    MONITOR = "monitor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,13 @@ CHANGE_CALLS: tuple[AwsCall, ...] = (
         "elasticloadbalancing:ModifyListener",
         (Purpose.ROLLOUT,),
         "a rollback of traffic, in seconds",
+    ),
+    AwsCall(
+        "sns",
+        "publish",
+        "sns:Publish",
+        (Purpose.MONITOR,),
+        "alerts to a topic, where one is given",
     ),
 )
 
