@@ -159,6 +159,7 @@ def _burn_rules(uptime_ratio: float) -> tuple[AlertRule, ...]:
             name=name,
             indicator=Indicator.DOWN_RATIO,
             above=min(rate * budget, 1.0),
+            for_s=MINUTE_S,  # one missed look after a start is no outage; chosen by us
             window_s=window_s,
             short_window_s=short_s,
             severity=severity,
