@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +20,17 @@ from rightsizing.measure.discovery import discover_aws, discover_docker
 from rightsizing.measure.docker import connect
 from rightsizing.measure.files import measure_file
 from rightsizing.measure.inventory import DiscoveredWorkload, Discovery
+from rightsizing.measure.metrics import PERIOD_SECONDS
 from rightsizing.measure.progress import Window
+from rightsizing.measure.prometheus import measure_prometheus
+from rightsizing.measure.prometheusapi import PrometheusApi
+from rightsizing.measure.promql import Exporter, RangeQuery, queries
 from rightsizing.model.base import NoData
 from rightsizing.model.measurement import MeasureReport
 from rightsizing.report import jsonview, measurepage, terminal
 from rightsizing.units import gib
+
+PROMETHEUS_TOKEN_VARIABLE = "RIGHTSIZING_PROMETHEUS_TOKEN"  # noqa: S105 - a name, no token
 
 
 def find_workloads(
@@ -97,6 +104,19 @@ def _row(item: DiscoveredWorkload) -> measurepage.WorkloadRow:
     type=click.Path(path_type=Path),
     help="Read a CSV or Parquet trace file instead of CloudWatch; may be repeated.",
 )
+@click.option("--prometheus", "prometheus_url", help="Read this Prometheus server instead.")
+@click.option(
+    "--exporter",
+    type=click.Choice([item.value for item in Exporter]),
+    default=Exporter.CADVISOR.value,
+    show_default=True,
+    help="Who measured, for --prometheus.",
+)
+@click.option(
+    "--workload-label",
+    help="Label with the workload key, for --prometheus.  [default: the exporter's]",
+)
+@click.option("--selector", default="", help='Further matchers for --prometheus: namespace="shop".')
 @click.option("--prefix", default="", help="Put before the workload keys of a file.")
 @click.option("--capacity-cores", type=float, help="Capacity of file rows that state none.")
 @click.option("--capacity-gib", type=float, help="Memory capacity of file rows that state none.")
@@ -109,22 +129,33 @@ def measure(
     session: Session,
     days: int | None,
     files: tuple[Path, ...],
+    prometheus_url: str | None,
+    exporter: str,
+    workload_label: str | None,
+    selector: str,
     prefix: str,
     capacity_cores: float | None,
     capacity_gib: float | None,
     tags: tuple[str, ...],
     include_untagged: bool,
 ) -> int:
-    """Read utilisation into the store, from CloudWatch or from files.
+    """Read utilisation into the store, from CloudWatch, Prometheus or files.
 
-    Asks CloudWatch only for what the store does not hold yet, so an interrupted run goes on where
-    it stopped and a second run reads nothing twice. Ctrl-C keeps what was read. Containers and
-    hosts are read by `rightsize record`.
+    Asks CloudWatch and Prometheus only for what the store does not hold yet, so an interrupted
+    run goes on where it stopped and a second run reads nothing twice. Ctrl-C keeps what was read.
+    Containers and hosts are read by `rightsize record`.
     """
     for option, value in (("--capacity-cores", capacity_cores), ("--capacity-gib", capacity_gib)):
         if value is not None and not 0 < value < math.inf:
             raise ConfigError(f"{option} {value:g} must be above 0 and finite")
-    if files:
+    if files and prometheus_url is not None:
+        raise ConfigError("--from-file and --prometheus are two sources; measure one after another")
+    if prometheus_url is not None:
+        asked = queries(
+            Exporter(exporter), PERIOD_SECONDS, workload_label=workload_label, selector=selector
+        )
+        reports = [_measure_prometheus(session, prometheus_url, asked, days)]
+    elif files:
         reports = _measure_files(session, files, prefix, capacity_cores, capacity_gib)
     else:
         reports = [_measure_cloudwatch(session, days, tags, include_untagged=include_untagged)]
@@ -155,6 +186,18 @@ def _measure_files(
             )
         reports.append(report)
     return reports
+
+
+def _measure_prometheus(
+    session: Session, url: str, asked: Sequence[RangeQuery], days: int | None
+) -> MeasureReport:
+    wanted = session.settings.lookback_days if days is None else days
+    window = Window.last_days(wanted, now_ms())
+    api = PrometheusApi(url, token=os.environ.get(PROMETHEUS_TOKEN_VARIABLE))
+    with progress_bar(session) as listener:
+        return measure_prometheus(
+            api, asked, session.store, window, interval_s=PERIOD_SECONDS, progress=listener
+        )
 
 
 def _measure_cloudwatch(
