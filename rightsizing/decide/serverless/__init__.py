@@ -1,0 +1,1 @@
+"""Whether a component is cheaper as Lambda, Fargate or on a shared instance."""

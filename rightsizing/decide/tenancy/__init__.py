@@ -1,0 +1,1 @@
+"""Packing tenants onto shared instances, and sharing their cost."""
