@@ -1,0 +1,1 @@
+"""Reserved instances and savings plans: what they cover, how much to buy, and when."""
