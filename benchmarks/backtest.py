@@ -18,26 +18,25 @@ import math
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from hindsight import Bound, bounds
 from numpy.typing import NDArray
+from replayedtraces import read
 
 from rightsizing.backtest.comparison import ALL_WORKLOADS, Verdict
 from rightsizing.backtest.contestants import FRONTIER_PERCENTAGES, contestants
 from rightsizing.backtest.ec2types import TypeTable
+from rightsizing.backtest.replay import replay
 from rightsizing.backtest.schedule import Schedule
 from rightsizing.backtest.study import Contestants, Study, study_of
 from rightsizing.backtest.trial import Trial
 from rightsizing.catalog.catalog import Catalog
-from rightsizing.cli.backtesting import Tracks, tracks_of_path
-from rightsizing.measure.progress import ignore_progress
+from rightsizing.cli.backtesting import Tracks
 from rightsizing.model.base import NoData
 from rightsizing.model.update import Json
 from rightsizing.report.backtestjson import backtest as backtest_json
@@ -57,14 +56,8 @@ from rightsizing.report.document import (
 from rightsizing.report.markdown import markdown
 
 RESULTS = Path(__file__).parent / "results"
-BITBRAINS = ("bitbrains_rnd", "bitbrains_rnd_b")  # one fleet in two files
-OTHERS = ("azure_v1_sample", "bitbrains_faststorage", "google2019_instances")
-# Its percentages are of a soft limit that peaks pass fifteenfold, which measuring refuses. Only the
-# unit changes: ratios of cost and shares of time do not depend on it.
-SOFT_LIMITS, SOFT_LIMIT_FACTOR = "google2019_instances", 8.0
 REGION = "us-east-1"
 SEED = 1
-MOST_WORKLOADS = 100_000
 RULE_FIGURES = (
     "name",
     "group",
@@ -88,8 +81,9 @@ COMPARISON_FIGURES = (
     "holm_p_value",
     "verdict",
 )
+DEFAULT_PEER, OWN_MEMORY = "compute-optimizer-default", "ours-0.6pct"
 # What the comparison with Compute Optimizer's default must stay under, over all workloads.
-MARGINS = {"compute-optimizer-default": 0.88}
+MARGINS = {DEFAULT_PEER: 0.88}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +105,19 @@ def main() -> None:
     rules = contestants()
     has_cores = {name: found.has_cores for name, found in tracks.items()}
     trials = dict(replayed(tracks, rules))
-    parts = [part for mode in modes for part in studies(mode, trials, has_cores, rules)]
+    parts: list[Part] = []
+    limits: tuple[Bound, ...] = ()
+    if "limits" in modes:
+        parts += studies("limits", trials, rules)
+    if "ec2" in modes:  # percentages of unknown capacities fit no type
+        types = TypeTable.of(Catalog.load(), REGION)
+        sized = {name: trial for name, trial in trials.items() if has_cores[name]}
+        limits = tuple(bounds(sized.values(), types, DEFAULT_PEER, OWN_MEMORY))
+        typed = contestants(types=types)
+        parts += studies("ec2", dict(replayed_types(tracks, sized, typed, types)), typed)
     seconds = time.perf_counter() - began
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "backtest.md").write_text(page(parts, seconds), encoding="utf-8")
+    (RESULTS / "backtest.md").write_text(page(parts, limits, seconds), encoding="utf-8")
     figures = {part.title: figures_of(part) for part in parts}
     (RESULTS / "backtest.json").write_text(json.dumps(rounded(figures)) + "\n", encoding="utf-8")
     if "--html" in sys.argv:
@@ -125,48 +128,27 @@ def main() -> None:
     print(f"{len(parts)} studies in {seconds:.0f} s")
 
 
-def read(traces: Path) -> Iterator[tuple[str, Tracks]]:
-    """The traces as series; keys carry the name of their trace."""
-    with tempfile.TemporaryDirectory() as scratch:
-        fleet = Path(scratch)
-        for name in BITBRAINS:
-            (fleet / f"{name}.parquet").symlink_to(traces / f"{name}.parquet")
-        yield "bitbrains_rnd", tracks_of_path(fleet, MOST_WORKLOADS, ignore_progress)
-        for name in OTHERS:
-            path = traces / f"{name}.parquet"
-            if name == SOFT_LIMITS:
-                path = rescaled(path, fleet / "soft.parquet")
-            yield name, tracks_of_path(path, MOST_WORKLOADS, ignore_progress)
-
-
-def rescaled(path: Path, target: Path) -> Path:
-    """The trace with its percentages as percentages of SOFT_LIMIT_FACTOR soft limits."""
-    rows = pq.read_table(path)
-    for name in ("cpu_pct", "cpu_pct_max", "mem_pct", "mem_pct_max"):
-        place = rows.schema.get_field_index(name)
-        rows = rows.set_column(place, name, pc.divide(rows[name], SOFT_LIMIT_FACTOR))
-    pq.write_table(rows, target)
-    return target
-
-
 def replayed(tracks: dict[str, Tracks], rules: Contestants) -> Iterator[tuple[str, Trial]]:
-    """Every rule on every trace, once: a limit is the same in both modes, only its cost is not."""
+    """Every rule on every trace, once: a peer's limit is the same in both modes."""
     for name, found in tracks.items():
         began = time.perf_counter()
         yield name, Trial.run(found.series, rules.all, Schedule.of(found.series))
         print(f"{name}: {len(found.series)} replayed in {time.perf_counter() - began:.0f} s")
 
 
-def studies(
-    mode: str, replays: dict[str, Trial], has_cores: dict[str, bool], rules: Contestants
-) -> Iterator[Part]:
+def replayed_types(
+    tracks: dict[str, Tracks], trials: dict[str, Trial], rules: Contestants, types: TypeTable
+) -> Iterator[tuple[str, Trial]]:
+    """The same trials with types: the peers' limits as they were, ours chosen among the types."""
+    for name, trial in trials.items():
+        own = replay(tracks[name].series, rules.ours, trial.schedule)
+        names = {held.rule for held in own}
+        others = tuple(held for held in trial.held if held.rule not in names)
+        yield name, replace(trial, types=types, held=(*own, *others))
+
+
+def studies(mode: str, trials: dict[str, Trial], rules: Contestants) -> Iterator[Part]:
     """All workloads, the two halves, and each trace by itself."""
-    types = TypeTable.of(Catalog.load(), REGION) if mode == "ec2" else None
-    trials = {
-        name: replace(trial, types=types)
-        for name, trial in replays.items()
-        if types is None or has_cores[name]  # percentages of unknown capacities fit no type
-    }
     every = list(trials.values())
     yield Part(f"{mode}: all traces", pooled(every, rules, lambda _key: True))
     yield Part(f"{mode}: all traces, development half", pooled(every, rules, is_development))
@@ -197,7 +179,7 @@ def _is_check(key: str) -> bool:
     return not is_development(key)
 
 
-def page(parts: list[Part], seconds: float) -> str:
+def page(parts: list[Part], limits: tuple[Bound, ...], seconds: float) -> str:
     """What every study came to, and the studies over all traces in full."""
     blocks: Document = ()
     for part in parts:
@@ -212,6 +194,7 @@ def page(parts: list[Part], seconds: float) -> str:
     )
     overview = (
         overview_table(parts),
+        *hindsight_table(limits),
         Heading("By class"),
         class_table(parts),
         Heading("Losses, and bounds beyond their limit"),
@@ -220,6 +203,15 @@ def page(parts: list[Part], seconds: float) -> str:
         prediction_table(parts),
     )
     return f"{head}\n{markdown((*overview, *blocks))}"
+
+
+def hindsight_table(limits: tuple[Bound, ...]) -> Document:
+    """How cheap types could have been had each week's CPU been known."""
+    if not limits:
+        return ()
+    columns = (Column("memory by"), Column("cost / Compute Optimizer default", right=True))
+    rows = tuple(row(item.memory_by, f"{item.quotient:.3f}") for item in limits)
+    return (Heading("EC2 types with each week's CPU known in advance"), Table(columns, rows))
 
 
 def class_table(parts: list[Part]) -> Table:

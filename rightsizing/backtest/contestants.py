@@ -6,7 +6,9 @@ import difflib
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from rightsizing.backtest.ec2types import TypeTable
 from rightsizing.backtest.ours import Readings, RiskRule
+from rightsizing.backtest.ourtypes import TypeRule
 from rightsizing.backtest.peers.registry import oracles, peers
 from rightsizing.backtest.rule import Rule
 from rightsizing.backtest.study import Contestants
@@ -40,27 +42,37 @@ FRONTIER_PERCENTAGES = (
 )
 
 
-def contestants(rules: Sequence[str] = (), risks: Sequence[str] = ()) -> Contestants:
+def contestants(
+    rules: Sequence[str] = (), risks: Sequence[str] = (), *, types: TypeTable | None = None
+) -> Contestants:
     """The rules of a back-test.
 
     Args:
         rules: names of peers, or patterns such as ``krr-*``; all by default.
         risks: presets or percentages of time for ours; the frontier's by default.
+        types: what ours chooses from; None: continuous limits.
 
     Raises:
         ConfigError: no peer has such a name, or a risk is out of its bounds.
     """
-    return Contestants(ours=ours(risks), peers=_named(rules), oracles=oracles())
+    return Contestants(ours=ours(risks, types=types), peers=_named(rules), oracles=oracles())
 
 
-def ours(risks: Sequence[str] = ()) -> tuple[Rule, ...]:
-    """Our rule at these risks, which share what they have read of the past."""
+def ours(risks: Sequence[str] = (), *, types: TypeTable | None = None) -> tuple[Rule, ...]:
+    """Our rule at these risks, which share what they have read of the past.
+
+    Of limits, or of ``types``.
+    """
     wanted = risks or [f"{percentage:g}" for percentage in FRONTIER_PERCENTAGES]
     readings = Readings()
-    found = {}
+    found: dict[str, Rule] = {}
     for text in wanted:
-        label = text if text.isalpha() or "-" in text else ""
-        rule = RiskRule(Risk.parse(text), label=label, readings=readings)
+        label, risk = text if text.isalpha() or "-" in text else "", Risk.parse(text)
+        rule: Rule = (
+            RiskRule(risk, label=label, readings=readings)
+            if types is None
+            else TypeRule(risk, types, label=label, readings=readings)
+        )
         found[rule.name] = rule
     return tuple(found.values())
 

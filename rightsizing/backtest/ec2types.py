@@ -8,6 +8,7 @@ disk, no bare metal, with a list price. A vCPU counts as a core of the measured 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from rightsizing.backtest.scores import Supply
 from rightsizing.backtest.series import FloatArray
 from rightsizing.catalog.catalog import Catalog
+from rightsizing.decide.typesteps import Steps
 from rightsizing.errors import CatalogError
 from rightsizing.model.base import NoData
 from rightsizing.model.workload import Architecture
@@ -23,7 +25,7 @@ from rightsizing.units import mib_to_bytes
 _ROUNDING = 1e-9  # relative; 4.000000001 cores are 4
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class TypeTable:
     """Types no other type beats in price, cores and memory, cheapest first."""
 
@@ -69,6 +71,20 @@ class TypeTable:
             ),
             usd_per_hour=np.array([usd for usd, _vcpus, _memory, _name in kept]),
         )
+
+    @cached_property
+    def steps(self) -> Steps:
+        """The types as sizes to choose from."""
+        return Steps(self.cores, self.memory_bytes, self.usd_per_hour)
+
+    def place_of(self, cpu_cores: float, memory_bytes: float) -> int | None:
+        """Which type has exactly these cores and this memory; None: no type of the table."""
+        return self._places.get((cpu_cores, memory_bytes))
+
+    @cached_property
+    def _places(self) -> dict[tuple[float, float], int]:
+        sizes = zip(self.cores.tolist(), self.memory_bytes.tolist(), strict=True)
+        return {size: place for place, size in enumerate(sizes)}
 
     def cheapest(self, cpu_cores: FloatArray, memory_bytes: FloatArray) -> Supply:
         """The cheapest type for each cell of (W, D) needs.

@@ -1,4 +1,4 @@
-"""Our own rule as the back-test replays it: reviewed every day, lowered once a week.
+"""Our own rule for limits as the back-test replays it: reviewed every day, lowered once a week.
 
 CPU is raised the day after it was exceeded (or when it is below even the lower bound), memory the
 day after a peak came near the limit. Both are lowered on review days only, and only when that frees
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
@@ -16,25 +17,24 @@ from rightsizing.backtest.daytracks import day_table_of
 from rightsizing.backtest.forecast import Forecasts, predicted
 from rightsizing.backtest.rule import Limits
 from rightsizing.backtest.series import DemandSeries, FloatArray
-from rightsizing.decide.cpu import cpu_days_of, cpu_targets
+from rightsizing.decide.cpu import WeightedDemand, targets_of, weigh
 from rightsizing.decide.memory import (
     ALARM_RATIO,
     HYSTERESIS_RATIO,
     MINIMUM_DAYS,
+    MemoryOutlook,
     MemoryTargets,
     fleet_reference_bytes,
     memory_days_of,
-    memory_targets,
 )
 from rightsizing.decide.regime import cpu_regime
 from rightsizing.decide.risk import Risk
 from rightsizing.model.base import NoData
 from rightsizing.model.cpudays import CpuDays, IntArray
-from rightsizing.profile.daytable import DayTable
+from rightsizing.profile.daytable import DayTable, cpu_days_of
 
 MINIMUM_CHANGE_RATIO = 0.10  # of CPU; smallest reduction worth a change
 LEAST_DAYS = 7
-MEMORY_PRICE = 1.0  # see ``decide.memory.memory_targets``
 _DAYS_PER_WEEK = 7
 
 
@@ -55,7 +55,28 @@ class Reading:
 
     cpu: CpuDays
     regime_start: IntArray  # (W,) first day whose CPU demand counts
-    memory: MemoryTargets
+    demand: WeightedDemand
+    memory: MemoryOutlook
+    memory_reference_bytes: float
+
+    @classmethod
+    def of(cls, past: DayTable) -> Self:
+        """The reading of one table."""
+        days, memory = cpu_days_of(past), memory_days_of(past)
+        start = cpu_regime(days).start
+        return cls(
+            cpu=days,
+            regime_start=start,
+            demand=weigh(days, start),
+            memory=MemoryOutlook.of(memory),
+            memory_reference_bytes=fleet_reference_bytes(memory),
+        )
+
+    def memory_targets(self, risk: Risk) -> MemoryTargets:
+        """Memory at the price that follows from a risk."""
+        return self.memory.targets(
+            price=risk.memory_price, reference_bytes=self.memory_reference_bytes
+        )
 
 
 class Readings:
@@ -67,11 +88,7 @@ class Readings:
     def of(self, past: DayTable) -> Reading:
         """The reading of this very table."""
         if self._held is None or self._held[0] is not past:
-            days, memory = cpu_days_of(past), memory_days_of(past)
-            targets = memory_targets(
-                memory, price=MEMORY_PRICE, reference_bytes=fleet_reference_bytes(memory)
-            )
-            self._held = (past, Reading(days, cpu_regime(days).start, targets))
+            self._held = (past, Reading.of(past))
         return self._held[1]
 
 
@@ -117,7 +134,8 @@ class RiskRule:
     def propose_from(self, past: DayTable) -> tuple[Limits, ...]:
         """Limits of every workload of the table, in its order."""
         reading = self.readings.of(past)
-        cpu, memory = cpu_targets(reading.cpu, self.risk, reading.regime_start), reading.memory
+        cpu = targets_of(reading.demand, reading.cpu, self.risk)
+        memory = reading.memory_targets(self.risk).clear_of_alarm()
         measured = np.count_nonzero(past.cpu_samples, axis=1)
         # Weeks are counted from the first day of history, so that scored weeks begin with a review.
         is_review_day = self.weekly_only or past.days % _DAYS_PER_WEEK == 0

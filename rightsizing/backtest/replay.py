@@ -21,9 +21,8 @@ from rightsizing.backtest.forecast import ForecastingRule, WeekForecast, predict
 from rightsizing.backtest.rule import HindsightRule, Limits, Rule, proposed_or_kept
 from rightsizing.backtest.schedule import DAYS_PER_WEEK, Schedule
 from rightsizing.backtest.series import DemandSeries, FloatArray
-from rightsizing.decide.cpu import cpu_days_of
 from rightsizing.model.base import NoData
-from rightsizing.profile.daytable import DayTable
+from rightsizing.profile.daytable import DayTable, cpu_days_of
 
 # (what is done, steps done, steps in all); may raise KeyboardInterrupt to cancel
 ReplayListener = Callable[[str, int, int], None]

@@ -7,10 +7,13 @@ rounding costs less than the margins, coarse enough that people recognise the fi
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rightsizing.decide.cost import container_cost
-from rightsizing.decide.demand import Demand
+from rightsizing.decide.demand import Demand, Need
 from rightsizing.decide.guards import Guards
 from rightsizing.decide.limits import Move, Settled, Steps, settle
+from rightsizing.decide.memory import ALARM_RATIO
 from rightsizing.decide.outcome import Bounds, Capacity, Outcome
 from rightsizing.decide.policy import SizingPolicy
 from rightsizing.model.base import NoData
@@ -18,7 +21,7 @@ from rightsizing.model.price import MonthlyCost, Rates
 from rightsizing.model.recommendation import Decision, ReasonCode
 from rightsizing.model.size import ContainerSize
 from rightsizing.model.workload import WorkloadKind
-from rightsizing.units import BYTES_PER_MIB, MIB_PER_GIB, MILLICORES_PER_CORE
+from rightsizing.units import BYTES_PER_MIB, MIB_PER_GIB, MILLICORES_PER_CORE, gib
 
 _MAX_MILLICORES = 1_024_000  # ContainerSize's own limits
 _MAX_MIB = 64_000_000
@@ -34,6 +37,7 @@ def decide_container(
     rates: Rates | NoData,
 ) -> Outcome:
     """Choose limits of a container, or vCPUs and memory of a host."""
+    demand = replace(demand, memory=_clear_of_alarm(demand.memory))
     cpu = settle(
         current.cpu_millicores,
         demand.cpu,
@@ -67,6 +71,24 @@ def decide_container(
         cost_before=before,
         cost_after=after,
         missing_evidence=guards.missing_evidence,
+    )
+
+
+def _clear_of_alarm(need: Need | NoData) -> Need | NoData:
+    """``decide.memory.MemoryTargets.clear_of_alarm`` of one workload."""
+    if isinstance(need, NoData):
+        return need
+    least = need.observed / ALARM_RATIO
+    if need.target >= least and need.lower >= least:
+        return need
+    says = f"memory {gib(least):.2f} GiB (peak {gib(need.observed):.2f} GiB is 95 % of it)"
+    return replace(
+        need,
+        target=max(need.target, least),
+        tolerated=max(need.tolerated, least),
+        lower=max(need.lower, least),
+        upper=max(need.upper, least),
+        says=need.says if need.target >= least else says,
     )
 
 

@@ -22,7 +22,6 @@ import numpy as np
 
 from rightsizing.decide.risk import Risk
 from rightsizing.model.cpudays import CpuDays, FloatArray, IntArray
-from rightsizing.profile.daytable import DayTable
 from rightsizing.profile.histograms import CPU_BINS_PER_CAPACITY
 from rightsizing.profile.rows import last_known
 
@@ -53,17 +52,6 @@ class WeightedDemand:
     above_ratio: FloatArray  # (W, B) share of weighted intervals above the level
     mean_cores: FloatArray  # (W,)
     peak_cores: FloatArray  # (W,)
-
-
-def cpu_days_of(table: DayTable) -> CpuDays:
-    """The part of a day table that the rule reads; nothing is copied."""
-    return CpuDays(
-        capacity_cores=table.cpu_capacity_cores,
-        counts=table.cpu_counts,
-        samples=table.cpu_samples,
-        sum_cores=table.cpu_sum_cores,
-        max_cores=table.cpu_max_cores,
-    )
 
 
 def weigh(days: CpuDays, regime_start: IntArray | None = None) -> WeightedDemand:
@@ -102,7 +90,11 @@ def cpu_targets(days: CpuDays, risk: Risk, regime_start: IntArray | None = None)
         risk: the largest share of time a workload may be short.
         regime_start: (W,) first day index whose demand still counts (an accepted change point).
     """
-    demand = weigh(days, regime_start)
+    return targets_of(weigh(days, regime_start), days, risk)
+
+
+def targets_of(demand: WeightedDemand, days: CpuDays, risk: Risk) -> CpuTargets:
+    """Targets from demand that was weighed before, which serves every risk."""
     target, short = _choose(demand, risk)
     return CpuTargets(
         target_cores=target,

@@ -55,7 +55,7 @@ def _size(shape: InstanceShape, requirement: Requirement, *, with_full_margins: 
         return f"{shape.vcpus} vCPUs{slower}; fewer than {least} are not allowed"
     if isinstance(cpu, NoData):
         return None
-    needed = cpu.target if with_full_margins else cpu.tolerated
+    needed = requirement.least_cores(cpu) if with_full_margins else cpu.tolerated
     if requirement.cores(shape) < needed * (1 - ROUNDING):
         return f"{worth(shape, requirement)}; {needed:.2f} are needed"
     return None

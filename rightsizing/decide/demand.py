@@ -10,10 +10,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from rightsizing.decide.cpu import cpu_targets
-from rightsizing.decide.memory import ALARM_RATIO, OOM_BUMP_RATIO, memory_targets
+from rightsizing.decide.memory import ALARM_RATIO, OOM_BUMP_RATIO
 from rightsizing.decide.policy import SizingPolicy
-from rightsizing.decide.regime import cpu_regime
+from rightsizing.decide.reading import CpuReading, MemoryReading, Reading, read_profile
 from rightsizing.model.base import NoData
 from rightsizing.model.profile import CpuProfile, MemoryProfile, Profile, RatePeaks
 from rightsizing.profile.histograms import AT_LIMIT_RATIO
@@ -51,26 +50,21 @@ class Demand:
     rates: RatePeaks
 
 
-def demand_of(
-    profile: Profile, policy: SizingPolicy, *, memory_reference_bytes: float | None = None
-) -> Demand:
+def demand_of(profile: Profile, policy: SizingPolicy, reading: Reading | None = None) -> Demand:
     """Translate a profile into needs. Resources that were not measured stay NoData.
 
-    ``memory_reference_bytes``: see ``decide.memory.fleet_reference_bytes``.
+    ``reading`` is that of this profile under this policy, None where it was not made before.
     """
+    read = reading or read_profile(profile, policy)
     cpu, memory = profile.cpu, profile.memory
     return Demand(
-        cpu=cpu if isinstance(cpu, NoData) else cpu_need(cpu, policy),
-        memory=(
-            memory
-            if isinstance(memory, NoData)
-            else memory_need(memory, policy, reference_bytes=memory_reference_bytes)
-        ),
+        cpu=cpu if isinstance(cpu, NoData) else cpu_need(cpu, read.of_cpu, policy),
+        memory=memory if isinstance(memory, NoData) else memory_need(memory, read.of_memory),
         rates=profile.rates,
     )
 
 
-def cpu_need(cpu: CpuProfile, policy: SizingPolicy) -> Need:
+def cpu_need(cpu: CpuProfile, found: CpuReading, policy: SizingPolicy) -> Need:
     """CPU: the level at which the next core costs more than the shortage it avoids.
 
     The current size stays while it is at least the lower bound and the newest day did not exceed
@@ -78,17 +72,14 @@ def cpu_need(cpu: CpuProfile, policy: SizingPolicy) -> Need:
     above it; then a quarter more is tried.
     """
     risk = policy.risk
-    found = cpu_targets(cpu.days, risk, cpu_regime(cpu.days).start)
-    if math.isnan(found.target_cores[0]):  # no bin was filled since the change: use all days
-        found = cpu_targets(cpu.days, risk)
-    target, lower = float(found.target_cores[0]), float(found.lower_cores[0])
+    target = found.target_cores
     observed = target / (1 + risk.margin_ratio)
-    tolerated = max(lower, min(float(found.last_day_max_cores[0]), target))
+    tolerated = max(found.lower_cores, min(found.last_day_max_cores, target))
     says = (
-        f"CPU {target:.2f} cores (short {_percent(float(found.short_ratio[0]))} of past time, "
+        f"CPU {target:.2f} cores (short {_percent(found.short_ratio)} of past time, "
         f"risk {_percent(risk.short_ratio)})"
     )
-    if _is_cut_off(cpu, float(found.peak_cores[0])):
+    if is_cut_off(cpu, found.peak_cores):
         tolerated = target = max(target, cpu.capacity_cores * CUT_OFF_RATIO)
         says = (
             f"CPU at its limit of {cpu.capacity_cores:.2f} cores in {cpu.at_limit_ratio:.1%} of "
@@ -98,13 +89,13 @@ def cpu_need(cpu: CpuProfile, policy: SizingPolicy) -> Need:
         observed=observed,
         target=target,
         tolerated=tolerated,
-        lower=lower,
-        upper=max(float(found.upper_cores[0]), target),
+        lower=found.lower_cores,
+        upper=max(found.upper_cores, target),
         says=says,
     )
 
 
-def _is_cut_off(cpu: CpuProfile, peak_cores: float) -> bool:
+def is_cut_off(cpu: CpuProfile, peak_cores: float) -> bool:
     """Whether demand fills the capacity in force, so that it may be anything above.
 
     Intervals at a smaller limit of the past, which the present one answered, ask for no more.
@@ -112,22 +103,16 @@ def _is_cut_off(cpu: CpuProfile, peak_cores: float) -> bool:
     return cpu.at_limit_ratio > AT_LIMIT_SHARE and peak_cores >= AT_LIMIT_RATIO * cpu.capacity_cores
 
 
-def memory_need(
-    memory: MemoryProfile, policy: SizingPolicy, *, reference_bytes: float | None = None
-) -> Need | NoData:
+def memory_need(memory: MemoryProfile, found: MemoryReading) -> Need | NoData:
     """Memory: the peak and a priced margin, bytes; after a kill at least 1.2 x the limit it broke.
 
     The current size stays while it is at least the lower bound and the newest day stayed below 95 %
     of it. A kill that a larger limit has answered asks for no more, but still forbids going back.
     """
-    found = memory_targets(
-        memory.days, price=policy.risk.memory_price, reference_bytes=reference_bytes
-    )
-    target, lower = float(found.target_bytes[0]), float(found.lower_bytes[0])
-    peak = float(found.floor_bytes[0])
+    target, peak = found.target_bytes, found.floor_bytes
     if math.isnan(peak):
         return NoData("no memory in use was measured in the last days, only zero")
-    tolerated = max(lower, min(target, float(found.last_day_max_bytes[0]) / ALARM_RATIO))
+    tolerated = max(found.lower_bytes, min(target, found.last_day_max_bytes / ALARM_RATIO))
     says = f"memory {_gib(target)} (peak {_gib(peak)})"
     if memory.oom_kills:
         target = max(target, memory.capacity_bytes * OOM_BUMP_RATIO)
@@ -137,8 +122,8 @@ def memory_need(
         observed=peak,
         target=target,
         tolerated=tolerated,
-        lower=lower,
-        upper=max(float(found.upper_bytes[0]), target),
+        lower=found.lower_bytes,
+        upper=max(found.upper_bytes, target),
         says=says,
     )
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from rightsizing.decide.cpu import cpu_days_of, cpu_targets
+from rightsizing.decide.cpu import cpu_targets
 from rightsizing.decide.fleetguards import CENSORED, FleetGuards, Guard, GuardArray, fleet_guards
 from rightsizing.decide.limits import Move
 from rightsizing.decide.memory import ALARM_RATIO, memory_days_of, memory_targets
@@ -24,7 +24,7 @@ from rightsizing.decide.regime import cpu_regime
 from rightsizing.decide.risk import Risk, RiskPreset
 from rightsizing.errors import ConfigError
 from rightsizing.model.recommendation import ReasonCode
-from rightsizing.profile.daytable import DayTable
+from rightsizing.profile.daytable import DayTable, cpu_days_of
 from rightsizing.profile.rows import BoolArray, FloatArray
 from rightsizing.units import BYTES_PER_MIB
 
@@ -40,7 +40,6 @@ class FleetPolicy:
     """How a fleet is sized. Raises ConfigError for values that no fleet can have."""
 
     risk: Risk = field(default_factory=lambda: Risk.parse(RiskPreset.DEFAULT))
-    memory_price: float = 1.0  # see ``decide.memory.memory_targets``
     memory_reference_bytes: float | None = None  # see ``decide.memory.fleet_reference_bytes``
     minimum_days: int = 7  # full days of measurements before anything is reduced
     minimum_change_ratio: float = 0.10  # smallest reduction worth making
@@ -48,8 +47,6 @@ class FleetPolicy:
     minimum_bytes: float = 64.0 * BYTES_PER_MIB
 
     def __post_init__(self) -> None:
-        if not self.memory_price > 0:
-            raise ConfigError(f"a memory price of {self.memory_price:g} is not above zero")
         if self.minimum_days < 1:
             raise ConfigError(f"{self.minimum_days} days are too few to reduce on; give 1 or more")
         if not 0 <= self.minimum_change_ratio < 1:
@@ -116,16 +113,16 @@ def decide_limits(table: DayTable, policy: FleetPolicy = DEFAULT_POLICY) -> Flee
 
     Args:
         table: daily statistics up to today, of at least one day.
-        policy: risk, prices and brakes.
+        policy: risk and brakes.
     """
     days = cpu_days_of(table)
     regime = cpu_regime(days)
     cpu = cpu_targets(days, policy.risk, regime.start)
     memory = memory_targets(
         memory_days_of(table),
-        price=policy.memory_price,
+        price=policy.risk.memory_price,
         reference_bytes=policy.memory_reference_bytes,
-    )
+    ).clear_of_alarm()
     found = fleet_guards(table, regime.start, memory.changed_day, minimum_days=policy.minimum_days)
     guards = FleetGuards(
         cpu=found.cpu | np.where(regime.pending, np.uint8(Guard.PENDING), np.uint8(0)),

@@ -113,6 +113,8 @@ def _sentence(
     if excuse is not None:
         return excuse.sentence
     own = market.cost(chosen.instance_type)
+    if own is not None and cost < own and market.left(shape.instance_type):
+        return market.outweighed(shape.instance_type, chosen.instance_type, requirement).sentence
     if own is not None and cost > own:
         return f"${usd_per_month(cost - own):.2f} a month more for less risk than was asked for"
     return "it fits; the change is not worth it or the evidence forbids it"

@@ -13,7 +13,7 @@ import numpy as np
 
 from rightsizing.decide.demand import AT_LIMIT_SHARE, memory_need
 from rightsizing.decide.policy import SizingPolicy
-from rightsizing.decide.regime import cpu_regime
+from rightsizing.decide.reading import CpuReading, Reading, read_profile
 from rightsizing.model.base import NoData
 from rightsizing.model.profile import CpuProfile, Grade, MemoryProfile, Profile
 from rightsizing.model.recommendation import ReasonCode
@@ -35,8 +35,12 @@ class Guards:
     missing_evidence: tuple[str, ...]
 
 
-def guards_of(profile: Profile, policy: SizingPolicy) -> Guards:
-    """Judge a profile against the policy."""
+def guards_of(profile: Profile, policy: SizingPolicy, reading: Reading | None = None) -> Guards:
+    """Judge a profile against the policy.
+
+    ``reading`` is that of this profile under this policy, None where it was not made before.
+    """
+    read = reading or read_profile(profile, policy)
     both: list[ReasonCode] = []
     missing: list[str] = []
     evidence = profile.evidence
@@ -59,14 +63,16 @@ def guards_of(profile: Profile, policy: SizingPolicy) -> Guards:
         if days < policy.minimum_days:
             cpu.append(ReasonCode.EVIDENCE_TOO_WEAK)
             missing.append(f"CPU of {policy.minimum_days} days ({days} are there)")
-        moved = _moved(profile.cpu, profile)
+        moved = _moved(profile.cpu, read.of_cpu, profile)
         if moved is not None:
             cpu.append(ReasonCode.EVIDENCE_TOO_WEAK)
             missing.append(moved)
         if profile.cpu.averages_only:
             missing.append("the CPU peak within each interval (CloudWatch statistic Maximum)")
     used = profile.memory
-    needed = used if isinstance(used, NoData) else memory_need(used, policy)
+    needed = (
+        used if isinstance(used, NoData) or read.memory is None else memory_need(used, read.memory)
+    )
     if isinstance(needed, NoData):
         memory.append(ReasonCode.MEMORY_UNMEASURED)
         missing.append(
@@ -95,14 +101,12 @@ def _days_of(touched: int, samples: int, profile: Profile) -> int:
     return min(touched, math.floor(whole))
 
 
-def _moved(cpu: CpuProfile, profile: Profile) -> str | None:
+def _moved(cpu: CpuProfile, read: CpuReading, profile: Profile) -> str | None:
     """Why the present level of CPU is too young to reduce on, and from when it is old enough."""
-    regime = cpu_regime(cpu.days)
-    start = int(regime.start[0])
-    counted = int(np.count_nonzero(cpu.days.samples[0, start:]))
-    if regime.pending[0]:
+    counted = int(np.count_nonzero(cpu.days.samples[0, read.start :]))
+    if read.is_moving:
         counted = PENDING_DAYS  # of the new level there are at least so many
-    elif start == 0 or counted >= MINIMUM_DAYS:
+    elif read.start == 0 or counted >= MINIMUM_DAYS:
         return None
     last_day = (profile.evidence.end_ms - 1) // MILLISECONDS_PER_DAY
     usable = format_day(last_day + MINIMUM_DAYS - counted + 1)

@@ -26,6 +26,7 @@ from rightsizing.decide.requirement import (
     Shortfall,
     measured_family,
 )
+from rightsizing.decide.typesteps import PricedShortage
 from rightsizing.model.base import NoData
 from rightsizing.model.price import MonthlyCost, Price
 from rightsizing.model.recommendation import Decision, ReasonCode
@@ -35,6 +36,7 @@ from rightsizing.model.workload import Architecture, Workload, WorkloadClass
 from rightsizing.units import mib_to_bytes
 
 _UNKNOWN = Conditions()
+_NOT_PRICED = NoData("shortage is not priced")
 
 
 def decide_fleet(
@@ -48,12 +50,14 @@ def decide_fleet(
     scope: Scope,
     credits_ran_out: bool,
     conditions: Conditions = _UNKNOWN,
+    shortage: PricedShortage | NoData = _NOT_PRICED,
     predict: Predictor | None = None,
 ) -> Outcome:
     """Choose the type of a fleet.
 
     Args:
         conditions: what the measurements were taken on, and CPU use over time.
+        shortage: what being short costs; unknown: the CPU need is a limit that types hold.
         predict: minutes of shortage a month at a number of measured cores; without it the outcome
             has no frontier.
 
@@ -72,6 +76,7 @@ def decide_fleet(
         performance=catalog.performance.overridden(policy.performance_per_vcpu),
         busy_cores=conditions.busy_cores,
         latency_ratio_limit=policy.latency_ratio_limit if guarded_latency else None,
+        shortage=shortage,
     )
     bursts = _bursts(market, unmeasured, conditions.burst, policy)
     market, unmeasured = market.charging(bursts), replace(unmeasured, bursts=bursts)
@@ -93,6 +98,8 @@ def decide_fleet(
     )
     if guards.anything and not lacking:
         pick = replace(pick, shape=shape)
+    if pick.shape is shape and market.excuse(shape, guarded) is None:
+        lacking = ()  # what it lacks is worth less than the next type costs
     target, uncapped = pick.shape or shape, wished.shape or shape
     lower, upper = _bounds(unmeasured, target, market)
 
@@ -106,7 +113,9 @@ def decide_fleet(
         bounds=Bounds(sized(uncapped), sized(lower), sized(upper)),
         capacity=Capacity(unmeasured.cores(target), mib_to_bytes(target.memory_mib)),
         reasons=reasons,
-        binding=_binding(demand, lacking) + _translation(unmeasured, target),
+        binding=_binding(demand, lacking)
+        + _translation(unmeasured, target)
+        + _left(unmeasured, target),
         cost_before=_cost(market, shape, current),
         cost_after=_cost(market, target, current),
         missing_evidence=(
@@ -117,7 +126,9 @@ def decide_fleet(
         excuses=tell_excuses(
             pick.rejected, market.cost(target.instance_type), every=policy.every_excuse
         ),
-        frontier=() if predict is None else frontier(market, guarded, predict, target),
+        frontier=()
+        if predict is None
+        else frontier(market.pricing(guarded), guarded, predict, target),
     )
 
 
@@ -164,14 +175,16 @@ def _verdict(
         if uncapped is not current:
             return Decision.REFUSE, blocked
         return Decision.KEEP, _distinct(*reasons, _why_kept(market, pick))
+    before, after = market.cost(current.instance_type), market.cost(pick.shape.instance_type)
+    cheaper = before is not None and after is not None and after < before
+    if not cheaper and not reasons and pick.shape.vcpus > current.vcpus:
+        reasons.append(ReasonCode.CPU_UNDERPROVISIONED)  # by the price of its shortage
     if pick.shape.vcpus < current.vcpus:
         reasons.append(ReasonCode.CPU_OVERPROVISIONED)
     if pick.shape.memory_mib < current.memory_mib:
         reasons.append(ReasonCode.MEMORY_OVERPROVISIONED)
     if uncapped is not pick.shape:
         reasons.extend(blocked)
-    before, after = market.cost(current.instance_type), market.cost(pick.shape.instance_type)
-    cheaper = before is not None and after is not None and after < before
     return (Decision.DOWNSIZE if cheaper else Decision.UPSIZE), _distinct(*reasons)
 
 
@@ -197,7 +210,14 @@ def _bounds(
             for need in (demand.cpu, demand.memory)
         ]
         at_edge = replace(demand, cpu=needs[0], memory=needs[1])
-        pick = market.pick(replace(requirement, demand=at_edge), current_is_enough=False)
+        shortage = requirement.shortage
+        if not isinstance(shortage, NoData):
+            shortage = shortage.at(
+                getattr(shortage.risk, "looser" if edge == "lower" else "tighter")
+            )
+        pick = market.pick(
+            replace(requirement, demand=at_edge, shortage=shortage), current_is_enough=False
+        )
         found.append(pick.shape or target)
     own = market.cost(target.instance_type)
     costs = [market.cost(shape.instance_type) for shape in found]
@@ -232,6 +252,14 @@ def _translation(requirement: Requirement, target: InstanceShape) -> str:
     if speed == 1:
         return ""
     return f"; a vCPU of {target.family} counts as {speed:.2f} of {requirement.measured_on}"
+
+
+def _left(requirement: Requirement, target: InstanceShape) -> str:
+    """How short the type would have been; empty where it never was."""
+    short = requirement.short_ratio(target)
+    if short <= 0:
+        return ""
+    return f"; {target.instance_type} is short {short * 100:.2f} % of past time"
 
 
 def _doubts(

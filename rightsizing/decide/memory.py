@@ -15,14 +15,15 @@ which never shrinks anything; a kill asks for 1.2 times the limit that broke.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, unique
+from typing import Self
 
 import numpy as np
 
 from rightsizing.decide.memoryforecast import MemoryForecast, forecast_of
 from rightsizing.model.memorydays import MemoryDays
-from rightsizing.profile.changepoints import last_changes
+from rightsizing.profile.changepoints import ChangePoints, last_changes
 from rightsizing.profile.daytable import DayTable
 from rightsizing.profile.rows import BoolArray, FloatArray, IntArray, in_blocks, last_known
 from rightsizing.units import HOURS_PER_MONTH
@@ -71,6 +72,20 @@ class MemoryTargets:
     is_moving: BoolArray  # (W,) the level moved within the last 3 to 6 days
     binding: IntArray  # (W,) of MemoryBinding
 
+    def clear_of_alarm(self) -> MemoryTargets:
+        """For limits: sizes at which a peak like the largest seen raises no alarm.
+
+        A limit that use fills to 95 % is measured as demand cut off, which forbids every later
+        reduction. Types leave room by their steps, so for them this is not asked.
+        """
+        least = self.floor_bytes / ALARM_RATIO
+        return replace(
+            self,
+            target_bytes=np.maximum(self.target_bytes, least),
+            lower_bytes=np.maximum(self.lower_bytes, least),
+            upper_bytes=np.maximum(self.upper_bytes, least),
+        )
+
 
 def memory_days_of(table: DayTable) -> MemoryDays:
     """The part of a day table that the rule reads."""
@@ -108,7 +123,7 @@ def memory_targets(
     Args:
         days: daily peaks, capacities and kills.
         price: what a certain failure next week is worth, in sizes of a workload of the reference
-            size; above zero. At 1 about 13 % of weeks of very restless machines fail (Bitbrains;
+            size; above zero. At 1.4 about 11 % of weeks of very restless machines fail (Bitbrains;
             15 % under the maximum of 14 days and 15 %, which takes more memory), at 5 about 7 %.
         reference_bytes: see ``fleet_reference_bytes``; without one each workload is its own
             reference, so that its target does not depend on others, at a higher cost for a fleet.
@@ -116,10 +131,32 @@ def memory_targets(
     Raises:
         ValueError: the price is not above zero.
     """
+    return MemoryOutlook.of(days).targets(price=price, reference_bytes=reference_bytes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemoryOutlook:
+    """What is read of the days before anything is priced; it serves every price."""
+
+    days: MemoryDays
+    changes: ChangePoints
+    forecast: MemoryForecast
+
+    @classmethod
+    def of(cls, days: MemoryDays) -> Self:
+        """The outlook of W workloads."""
+        changes = last_changes(days.daily_max_bytes)
+        return cls(days, changes, forecast_of(changes.after(days.daily_max_bytes)))
+
+    def targets(self, *, price: float, reference_bytes: float | None) -> MemoryTargets:
+        """``memory_targets`` at one price."""
+        return _targets(self, price, reference_bytes)
+
+
+def _targets(outlook: MemoryOutlook, price: float, reference_bytes: float | None) -> MemoryTargets:
     if not price > 0:
         raise ValueError(f"a price of {price} buys no safety; give one above zero")
-    changes = last_changes(days.daily_max_bytes)
-    forecast = forecast_of(changes.after(days.daily_max_bytes))
+    days, changes, forecast = outlook.days, outlook.changes, outlook.forecast
     peak = forecast.peak_bytes
     reference = peak if reference_bytes is None else np.full(days.rows, reference_bytes)
     prices = price / BOUND_FACTOR, price, price * BOUND_FACTOR

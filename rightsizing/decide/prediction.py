@@ -85,7 +85,7 @@ def predict_shortage(
     """Predict the shortage of each workload at its limit in the seven days after the last column.
 
     Args:
-        days: daily demand; of a table by ``decide.cpu.cpu_days_of``.
+        days: daily demand; of a table by ``profile.daytable.cpu_days_of``.
         limits_cores: (W,) limits in cores.
         regime_start: (W,) first day index whose demand still counts (an accepted change point).
         horizon_minutes: what the rate is stated for; the distribution is the week's all the same.

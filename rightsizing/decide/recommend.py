@@ -1,4 +1,4 @@
-"""The recommendation for one workload: which rules apply, and what holds without measurements.
+"""Recommendations: which rules apply to a workload, and what holds without measurements.
 
 Pure and deterministic: the same workload, profile, catalog and policy give the same answer, and the
 answer applied gives "keep".
@@ -6,7 +6,8 @@ answer applied gives "keep".
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from rightsizing.catalog.catalog import Catalog
 from rightsizing.decide.container import decide_container
@@ -16,10 +17,11 @@ from rightsizing.decide.guards import credits_ran_out, guards_of
 from rightsizing.decide.instance import decide_fleet
 from rightsizing.decide.outcome import Outcome, recommendation_of
 from rightsizing.decide.policy import Scope, SizingPolicy
-from rightsizing.decide.requirement import Conditions, conditions_of
+from rightsizing.decide.reading import Reading, read_profile, read_profiles
+from rightsizing.decide.requirement import Conditions, conditions_of, shortage_of
 from rightsizing.decide.service import decide_service
-from rightsizing.decide.shortage import ShortageForecast
-from rightsizing.errors import ConfigError
+from rightsizing.decide.shortage import ShortageForecast, predict
+from rightsizing.errors import CatalogError, ConfigError
 from rightsizing.model.base import NoData
 from rightsizing.model.price import MonthlyCost, Rates
 from rightsizing.model.profile import Profile
@@ -35,6 +37,27 @@ _SIZE_KIND = {
     WorkloadKind.CONTAINER: "container",
     WorkloadKind.HOST: "container",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Sized:
+    """A workload with its new size, before the prediction for it."""
+
+    workload: Workload
+    profile: Profile
+    current: Size
+    outcome: Outcome
+    forecast: ShortageForecast
+
+    @property
+    def cores(self) -> float:
+        """What is predicted for."""
+        return self.outcome.capacity.cores
+
+    def recommendation(self) -> Recommendation:
+        """The recommendation, with its prediction."""
+        predicted = self.forecast.at(self.cores)
+        return recommendation_of(self.workload, self.current, self.profile, self.outcome, predicted)
 
 
 def recommend(
@@ -65,11 +88,61 @@ def recommend(
         CatalogError: the current instance type or region is unknown.
         ConfigError: the size is not one of the workload's kind, or nobody knows the current size.
     """
-    current = current_size(workload, profile)
     if isinstance(profile, NoData):
+        current = current_size(workload, profile)
         return _keep_unmeasured(workload, current, catalog, profile, rates)
-    demand = demand_of(profile, policy, memory_reference_bytes=memory_reference_bytes)
-    guards, forecast = guards_of(profile, policy), ShortageForecast.of(profile)
+    reading = read_profile(profile, policy, memory_reference_bytes=memory_reference_bytes)
+    return _sized(
+        workload, profile, reading, catalog, policy, scope=scope, rates=rates, conditions=conditions
+    ).recommendation()
+
+
+def recommend_all(
+    cases: Sequence[tuple[Workload, Profile | NoData]],
+    catalog: Catalog,
+    policy: SizingPolicy,
+    *,
+    scope: Scope,
+    rates: Rates | NoData,
+    memory_reference_bytes: float | None = None,
+) -> list[Recommendation | CatalogError | ConfigError]:
+    """What ``recommend`` says of each workload or raises, the costly part of it in arrays."""
+    measured = [profile for _workload, profile in cases if isinstance(profile, Profile)]
+    readings = iter(read_profiles(measured, policy, memory_reference_bytes=memory_reference_bytes))
+    found: list[_Sized | Recommendation | CatalogError | ConfigError] = []
+    for workload, profile in cases:
+        reading = next(readings) if isinstance(profile, Profile) else None
+        try:
+            if isinstance(profile, NoData) or reading is None:
+                found.append(
+                    recommend(workload, profile, catalog, policy, scope=scope, rates=rates)
+                )
+            else:
+                found.append(
+                    _sized(workload, profile, reading, catalog, policy, scope=scope, rates=rates)
+                )
+        except (CatalogError, ConfigError) as error:
+            found.append(error)
+    sized = [item for item in found if isinstance(item, _Sized)]
+    predict([item.forecast for item in sized], [item.cores for item in sized])
+    return [item.recommendation() if isinstance(item, _Sized) else item for item in found]
+
+
+def _sized(
+    workload: Workload,
+    profile: Profile,
+    reading: Reading,
+    catalog: Catalog,
+    policy: SizingPolicy,
+    *,
+    scope: Scope,
+    rates: Rates | NoData,
+    conditions: Conditions | None = None,
+) -> _Sized:
+    """The new size of a measured workload; raises what ``recommend`` does."""
+    current = current_size(workload, profile)
+    demand = demand_of(profile, policy, reading)
+    guards, forecast = guards_of(profile, policy, reading), ShortageForecast.of(profile, reading)
     outcome: Outcome
     match current:
         case FleetSize():
@@ -83,6 +156,7 @@ def recommend(
                 scope=scope,
                 credits_ran_out=credits_ran_out(profile),
                 conditions=conditions or conditions_of(profile),
+                shortage=shortage_of(profile, policy.risk, forecast.start),
                 predict=forecast.at,
             )
         case ServiceSize():
@@ -95,8 +169,7 @@ def recommend(
         # "It fits" on weak or censored evidence is not "it is right".
         reasons = tuple(dict.fromkeys((*outcome.reasons, *guards.anything)))
         outcome = replace(outcome, reasons=reasons)
-    predicted = forecast.at(outcome.capacity.cores)
-    return recommendation_of(workload, current, profile, outcome, predicted)
+    return _Sized(workload, profile, current, outcome, forecast)
 
 
 def current_size(workload: Workload, profile: Profile | NoData) -> Size:

@@ -10,9 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from rightsizing.catalog.performance import Performance, bundled_performance
 from rightsizing.decide.burst import BurstDemand, BurstVerdict
-from rightsizing.decide.demand import Demand
+from rightsizing.decide.cpu import weigh
+from rightsizing.decide.demand import Demand, Need, is_cut_off
+from rightsizing.decide.risk import Risk
+from rightsizing.decide.typesteps import PricedShortage
 from rightsizing.model.base import NoData
 from rightsizing.model.profile import CpuProfile, Profile
 from rightsizing.model.recommendation import Excuse, ReasonCode
@@ -56,6 +61,26 @@ def conditions_of(
     return Conditions(measured_on, cpu.capacity_cores, busy, burst)
 
 
+def shortage_of(profile: Profile, risk: Risk, first_day: int) -> PricedShortage | NoData:
+    """What being short costs at any number of cores, from the column ``first_day`` of CPU days on.
+
+    NoData where nothing was measured, or where demand fills the capacity: what it would be above
+    is then unknown, and its CPU need is a limit that types have to hold.
+    """
+    cpu = profile.cpu
+    if isinstance(cpu, NoData):
+        return cpu
+    demand = weigh(cpu.days, np.array([first_day]))
+    if np.isnan(demand.peak_cores[0]):  # no bin was filled since the change: use all days
+        demand = weigh(cpu.days)
+    peak = float(demand.peak_cores[0])
+    if np.isnan(peak):
+        return NoData("no CPU was measured with its capacity")
+    if is_cut_off(cpu, peak):
+        return NoData("demand fills the capacity")
+    return PricedShortage.of(demand, risk)
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """What a type must carry. ``least_*`` are floors that keep dimensions which nobody measured,
@@ -71,6 +96,7 @@ class Requirement:
     bursts: Mapping[str, BurstVerdict] = field(default_factory=dict)  # by type, where simulated
     busy_cores: float | NoData = _NOT_GIVEN
     latency_ratio_limit: float | None = None  # None: no guard
+    shortage: PricedShortage | NoData = _NOT_GIVEN  # unknown: the CPU need is a limit to hold
 
     def speed(self, shape: InstanceShape) -> float:
         """Cores of the measured type that one vCPU of ``shape`` stands for."""
@@ -81,6 +107,18 @@ class Requirement:
     def cores(self, shape: InstanceShape) -> float:
         """What the type offers, in cores of the measured type."""
         return shape.vcpus * self.speed(shape)
+
+    def least_cores(self, need: Need) -> float:
+        """Measured cores a new type must have."""
+        if isinstance(self.shortage, NoData):
+            return need.target
+        return float(self.shortage.least_cores[0])
+
+    def short_ratio(self, shape: InstanceShape) -> float:
+        """Share of past time that the type would have been short, so far as that is priced."""
+        if isinstance(self.shortage, NoData):
+            return 0.0
+        return float(self.shortage.short_ratio(np.array([self.cores(shape)]))[0, 0])
 
     def floor_vcpus(self, shape: InstanceShape) -> float:
         """What is compared with ``least_vcpus``: a floor keeps the work that can be done, so slower

@@ -91,7 +91,9 @@ def test_memory_is_held_as_the_memory_rule_holds_it(make_series, seed, days, hel
         fleet.append(make_series(np.ones((days, 24)), key=key, memory=memory, capacity=4.0))
     table = day_table_of(fleet)
     read = memory_days_of(table)
-    targets = memory_targets(read, price=1.0, reference_bytes=fleet_reference_bytes(read))
+    targets = memory_targets(
+        read, price=RULE.risk.memory_price, reference_bytes=fleet_reference_bytes(read)
+    ).clear_of_alarm()
     current = np.full(2, held * GIB)
     expected = held_bytes(current, targets, is_review_day=days % 7 == 0)
     found = [RULE.accept(Limits(1.0, held * GIB), item) for item in RULE.propose_from(table)]

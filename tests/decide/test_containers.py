@@ -54,22 +54,21 @@ def test_the_trader_keeps_its_memory_and_loses_cores(
 
     CPU: 1.376 in steps of 0.25: 1.5 cores, 77 % mean and 92 % peak; to be short for 3 of 288
     intervals (1.04 %) would pass the risk of 0.5 %.
-    Memory: the peak never moved, so e ** 0.04 x 13.07 = 13.60 GiB do: 13,925.6 MiB, in steps of 64
-    13,952; 10.9 % less, and never 8 GiB.
-    Money: 14.5 cores x $2.604 and 1,715 MiB x $12.31 a GiB, once the host shrinks.
+    Memory: the peak of 13.07 GiB must stay below 95 % of the limit: 13.75 GiB, in steps of 64 MiB
+    14,144; 9.7 % less, which is not worth a change.
+    Money: 14.5 cores x $2.604.
     """
     day = [1.152] * 285 + [1.376] * 3
     profile = make_profile(cpu=make_cpu(day * 14, 16.0), memory=make_memory(0.854 * 15.3, 15.3))
     found = decide(container(16_000, TRADER_MIB), profile)
     assert found.decision is Decision.DOWNSIZE
-    assert found.target == ContainerSize(cpu_millicores=1500, memory_mib=13_952)
-    assert found.uncapped_target == found.target
-    assert found.lower_bound.memory_mib >= 13_380  # 13.07 GiB
-    assert found.reasons == (ReasonCode.CPU_OVERPROVISIONED, ReasonCode.MEMORY_OVERPROVISIONED)
+    assert found.target == ContainerSize(cpu_millicores=1500, memory_mib=TRADER_MIB)
+    assert found.uncapped_target == ContainerSize(cpu_millicores=1500, memory_mib=14_144)
+    assert found.lower_bound.memory_mib >= 14_085  # 13.07 GiB / 0.95
+    assert found.reasons == (ReasonCode.CPU_OVERPROVISIONED, ReasonCode.CHANGE_TOO_SMALL)
     assert found.projected_cpu_mean_ratio == pytest.approx(1.1543 / 1.5, abs=0.001)
     assert found.projected_cpu_peak_ratio == pytest.approx(1.376 / 1.5)
-    cores, memory_gib = Decimal("14.5"), Decimal(15_667 - 13_952) / 1024
-    saving = cores * RATES.usd_per_core_month + memory_gib * RATES.usd_per_gib_month
+    saving = Decimal("14.5") * RATES.usd_per_core_month
     assert found.saving_usd_per_month == pytest.approx(saving, abs=Decimal("1e-9"))
     assert isinstance(found.cost_after, MonthlyCost)
     assert "once the host shrinks" in found.cost_after.basis

@@ -226,8 +226,7 @@ def test_more_risk_never_costs_more(seed: int, a: float, b: float, cores: float)
     """Of two risks the larger gives no larger limit, whatever is in force."""
     table = table_of(sized(demand(seed), cores, 32 * GIB))
     little, much = (
-        decide_limits(table, FleetPolicy(risk=Risk(ratio), memory_price=0.005 / ratio))
-        for ratio in (min(a, b), max(a, b))
+        decide_limits(table, FleetPolicy(risk=Risk(ratio))) for ratio in (min(a, b), max(a, b))
     )
     assert (much.cpu.target <= little.cpu.target * (1 + 1e-12)).all()
     assert (much.memory.target <= little.memory.target * (1 + 1e-12)).all()
@@ -411,10 +410,8 @@ def assert_same_limits(left: Limits, right: Limits) -> None:
         np.testing.assert_array_equal(getattr(left, name), getattr(right, name), err_msg=name)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"memory_price": 0.0}, {"minimum_days": 0}, {"minimum_change_ratio": 1.0}]
-)
+@pytest.mark.parametrize("wrong", [{"minimum_days": 0}, {"minimum_change_ratio": 1.0}])
 def test_impossible_policies_are_refused(wrong: dict[str, float]) -> None:
-    """A price, a number of days or a share that no fleet can have."""
+    """A number of days or a share that no fleet can have."""
     with pytest.raises(ConfigError):
         FleetPolicy(**wrong)

@@ -18,6 +18,7 @@ from rightsizing.decide.memory import (
     memory_days_of,
     memory_targets,
 )
+from rightsizing.decide.risk import Risk
 from rightsizing.model.memorydays import MemoryDays
 from rightsizing.profile.bincounts import DayCounts
 from rightsizing.profile.daytable import DayTable
@@ -400,3 +401,25 @@ def test_growth_is_carried_forward() -> None:
     falling = growing[:, ::-1]
     margin = memory_targets(_days(falling), price=1.0)
     assert margin.target_bytes[0] / margin.floor_bytes[0] < math.exp(7 * 0.03)
+
+
+def test_a_limit_clear_of_the_alarm() -> None:
+    """A peak that never moved: at least 1 / 0.95 of it, and no smaller where more was wanted."""
+    found = memory_targets(_days(np.full((1, 30), GIB)), price=0.01)
+    assert found.target_bytes[0] < GIB / 0.95
+    clear = found.clear_of_alarm()
+    assert clear.target_bytes[0] == clear.lower_bytes[0] == pytest.approx(GIB / 0.95)
+    assert clear.floor_bytes[0] == GIB
+    restless = memory_targets(_days(_walk(20, 40, 0.3)), price=5.0)
+    wanted = np.maximum(restless.target_bytes, restless.floor_bytes / 0.95)
+    np.testing.assert_array_equal(restless.clear_of_alarm().target_bytes, wanted)
+    held = held_bytes(clear.target_bytes, clear, is_review_day=True)
+    assert held[0] == clear.target_bytes[0]
+
+
+def test_memory_is_priced_by_the_risk() -> None:
+    """1.4 at 0.5 %; a hundredth of the risk ten times as much, up to 10; at 90 % 0.104."""
+    assert Risk(0.005).memory_price == pytest.approx(1.4)
+    assert Risk(0.0005).memory_price == pytest.approx(1.4 * math.sqrt(10))
+    assert Risk(0.00001).memory_price == 10.0
+    assert Risk(0.9).memory_price == pytest.approx(1.4 * math.sqrt(1 / 180))
