@@ -58,7 +58,8 @@ BARE = """
 
 def bare(folder: Path) -> dict[str, float]:
     """The query to compare with."""
-    files = [str(item.path) for item in _window(folder, 0)]
+    store = Store(folder)
+    files = [str(item.path) for item in _window(store, 0)]
     began = time.perf_counter()
     rows = duckdb.sql(BARE, params=[files]).to_arrow_table().num_rows
     return {"seconds": time.perf_counter() - began, "workloads": rows}
@@ -171,7 +172,7 @@ def _timed(folder: Path, workloads: int) -> dict[str, dict[str, float]]:
 def _profile(folder: Path, first_day: int) -> dict[str, float]:
     store = Store(folder)
     cache = DayCache(folder / "profiles", store.read)
-    window = _window(folder, first_day)
+    window = _window(store, first_day)
     began, began_cpu = time.perf_counter(), time.process_time()
     cache.update(window)
     updated, updated_cpu = time.perf_counter(), time.process_time()
@@ -196,9 +197,9 @@ def _profile(folder: Path, first_day: int) -> dict[str, float]:
     }
 
 
-def _window(folder: Path, first_day: int) -> Sequence[Any]:
+def _window(store: Store, first_day: int) -> Sequence[Any]:
     start = (FIRST_DAY + first_day) * MILLISECONDS_PER_DAY
-    return Store(folder).partitions(start_ms=start, end_ms=start + DAYS * MILLISECONDS_PER_DAY)
+    return store.partitions(start_ms=start, end_ms=start + DAYS * MILLISECONDS_PER_DAY)
 
 
 def _keys(workloads: int) -> list[list[str]]:

@@ -41,7 +41,7 @@ _CONFIG: dict[str, Any] = {
     "user_agent_extra": "rightsizing",
 }
 # The Price List API exists in three regions only; this one serves every region's prices.
-_ONLY_REGION = {"pricing": "us-east-1"}
+_ONLY_REGION = {"pricing": "us-east-1", "ce": "us-east-1", "savingsplans": "us-east-1"}
 
 _THROTTLED_CODES = frozenset(
     {

@@ -3,17 +3,18 @@
     store.json                  schema version and bucket count
     bucket-<n>/<date>.parquet   one partition, sorted by workload, resource and time
     staging/                    what a writer has not committed yet
+    readers/                    links to files that readers have open
     writer.lock                 held (flock) by the one writer
 
 A write prepares every changed partition beside the data, syncs it, and only then renames all of
 them into place: a full disk, a fault in the rows or a Ctrl-C while preparing changes nothing, and
-a reader always sees whole files. Writing the same rows again changes no file.
+a reader sees whole files, by links of its own (``measure.snapshot``). Writing the same rows again
+changes no file.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,6 @@ from typing import Any
 
 import ibis
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from rightsizing.errors import ConfigError, StoreError
 from rightsizing.measure.lock import writer_lock
@@ -35,8 +35,16 @@ from rightsizing.measure.partition import (
     bucket_of,
     merge,
 )
+from rightsizing.measure.partitionfile import (
+    end_ms,
+    first_line,
+    read_partition,
+    sync_folder,
+    write_synced,
+)
 from rightsizing.measure.progress import Progress, ProgressListener, ignore_progress
-from rightsizing.measure.schema import STORE_SCHEMA, conform
+from rightsizing.measure.schema import conform
+from rightsizing.measure.snapshot import Snapshot, remove_abandoned
 from rightsizing.measure.staging import Staging
 from rightsizing.model.measurement import SCHEMA_VERSION, Skip
 from rightsizing.units import MILLISECONDS_PER_DAY
@@ -135,8 +143,7 @@ class Store:
             if buckets is None or partition.bucket in buckets
         ]
         # Without a matching file the first one still gives the schema, and the filters no rows.
-        paths = [str(self.root / partition.path) for partition in chosen or held[:1]]
-        table = self._read(paths)
+        table = self.read([self.root / partition.path for partition in chosen or held[:1]])
         if workloads is not None:
             table = table.filter(table.workload.isin(list(workloads)))
         if start_ms is not None:
@@ -146,18 +153,52 @@ class Store:
         return table
 
     def partitions(
-        self, *, start_ms: int | None = None, end_ms: int | None = None
+        self,
+        workloads: Iterable[str] | None = None,
+        *,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
     ) -> tuple[PartitionFile, ...]:
         """The files that hold any time in [start, end), by bucket and day; whole days each.
 
+        With ``workloads`` those of the buckets that they are in.
+
+        They stay as they are while this object lives, whatever is written meanwhile.
         Raises StoreError when the store is empty or unreadable.
         """
-        self._bucket_count()
+        count = self._bucket_count()
+        buckets = (
+            range(count) if workloads is None else {bucket_of(key, count) for key in workloads}
+        )
         return tuple(
             sorted(
-                PartitionFile(partition.bucket, partition.day, self.root / partition.path)
+                PartitionFile(
+                    partition.bucket,
+                    partition.day,
+                    self._snapshot.pin(self.root / partition.path),
+                )
                 for partition in self._between(self._held(), start_ms, end_ms)
+                if partition.bucket in buckets
             )
+        )
+
+    def days(self) -> tuple[int, ...]:
+        """Days since 1970-01-01 of which rows are held, ascending. Raises StoreError when empty."""
+        self._bucket_count()
+        return tuple(sorted({partition.day for partition in self._held()}))
+
+    def end_ms(self, *, before_ms: int | None = None) -> int:
+        """End of the newest interval that begins before a midnight, read from files' footers.
+
+        Where intervals differ in length, the newest counts as long as the longest of its day.
+        Raises StoreError when there is none.
+        """
+        held = list(self._between(self._held(), None, before_ms))
+        newest = max(partition.day for partition in held)
+        return max(
+            end_ms(self.root / partition.path, partition.day)
+            for partition in held
+            if partition.day == newest
         )
 
     def read(self, paths: Sequence[Path]) -> ibis.Table:
@@ -165,7 +206,7 @@ class Store:
 
         Raises StoreError when one cannot be read.
         """
-        return self._read([str(path) for path in paths])
+        return self._read([str(self._snapshot.pin(path)) for path in paths])
 
     def workloads(self) -> tuple[StoredWorkload, ...]:
         """What is stored of each workload, sorted by key. Raises StoreError when empty."""
@@ -200,13 +241,19 @@ class Store:
     def _engine(self) -> Any:
         return ibis.duckdb.connect()
 
+    @cached_property
+    def _snapshot(self) -> Snapshot:
+        # Tables that this store gave hold its engine, and so its links, beyond the store's life.
+        return Snapshot(self.root, keeper=self._engine)
+
     def _read(self, paths: list[str]) -> ibis.Table:
         try:
             return self._engine.read_parquet(paths)
         except Exception as error:
             raise StoreError(
-                f"the store at {self.root} cannot be read ({_first_line(error)}); "
-                f"delete the damaged file and measure its day again"
+                f"the store at {self.root} cannot be read "
+                f"({self._snapshot.original(first_line(error))}); delete the damaged file and "
+                f"measure its day again"
             ) from error
 
     def _held(self) -> list[Partition]:
@@ -267,6 +314,7 @@ class Store:
                 buckets = self._bucket_count()
                 # Left by a writer that died: never committed, so never part of the store.
                 shutil.rmtree(self.root / _STAGING_FOLDER, ignore_errors=True)
+                remove_abandoned(self.root)
                 yield buckets
 
     @contextmanager
@@ -275,7 +323,7 @@ class Store:
             yield
         except (OSError, pa.ArrowException) as error:
             raise StoreError(
-                f"the store at {self.root} could not be written ({_first_line(error)}); nothing "
+                f"the store at {self.root} could not be written ({first_line(error)}); nothing "
                 f"of this write was kept and older data is intact: free the disk, then run again"
             ) from error
 
@@ -286,13 +334,13 @@ class Store:
         for done, partition in enumerate(partitions):
             progress(Progress("storing", done, len(partitions)))
             target = self.root / partition.path
-            stored = _read_partition(target)
+            stored = read_partition(target)
             merged = merge(stored, staging.rows(partition))
             given, new = given + merged.given, new + merged.new
             repeats, conflicts = repeats + merged.repeats, conflicts + merged.conflicts
             if merged.rows is not None:
                 waiting = staging.folder / f"{partition.day}-{partition.bucket}.parquet"
-                _write_synced(merged.rows, waiting)
+                write_synced(merged.rows, waiting)
                 prepared.append((waiting, target))
         self._publish(prepared, buckets)
         progress(Progress("storing", len(partitions), len(partitions)))
@@ -311,39 +359,7 @@ class Store:
         for waiting, target in prepared:
             waiting.replace(target)
         for folder in {target.parent for _, target in prepared} | {self.root}:
-            _sync_folder(folder)
-
-
-def _read_partition(path: Path) -> pa.Table | None:
-    if not path.exists():
-        return None
-    try:
-        return pq.read_table(path, schema=STORE_SCHEMA)
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(
-            f"{path} is damaged ({_first_line(error)}); delete it and measure its day again"
-        ) from error
-
-
-def _write_synced(rows: pa.Table, path: Path) -> None:
-    with path.open("wb") as file:
-        pq.write_table(
-            rows,
-            file,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=["workload", "resource_id", "source"],
-        )
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            sync_folder(folder)
 
 
 def _duplicate_skips(repeats: int, conflicts: int) -> tuple[Skip, ...]:
@@ -355,7 +371,3 @@ def _duplicate_skips(repeats: int, conflicts: int) -> tuple[Skip, ...]:
         ),
     )
     return tuple(skip for skip in skips if skip.count)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0].rstrip(".")

@@ -13,7 +13,8 @@ import pyarrow as pa
 from ibis.expr import types as ir
 
 from rightsizing.model.profile import Profile
-from rightsizing.profile.dayquery import conformed, content_of, day_rows, interval_parts
+from rightsizing.profile.dayquery import content_of, day_rows, interval_parts
+from rightsizing.profile.dayrows import conformed
 from rightsizing.profile.daytable import DayTable
 from rightsizing.profile.intervals import Content
 from rightsizing.profile.rowprofile import profile_of
@@ -52,11 +53,16 @@ def build_day_tables(measurements: ir.Table, *, cells: int = CELLS) -> Iterator[
 
 def measured_rows(measurements: ir.Table, content: Content) -> pa.Table:
     """One row a (workload, day) of measurements that hold this content, as ``DAY_SCHEMA``."""
+    return conformed(answers(measurements, content))
+
+
+def answers(measurements: ir.Table, content: Content) -> list[pa.Table]:
+    """What the engine says of them, for ``dayrows.conformed``."""
     parts = interval_parts(measurements, content)
-    return conformed([day_rows(part, content).to_pyarrow() for part in parts])
+    return [day_rows(part, held).to_pyarrow() for part, held in parts]
 
 
 def busiest_intervals(measurements: ir.Table) -> ir.Table:
     """One row an interval of every workload, as the profiles see them."""
-    parts = interval_parts(measurements, content_of(measurements))
+    parts = [part for part, _held in interval_parts(measurements, content_of(measurements))]
     return parts[0] if len(parts) == 1 else ibis.union(*parts)

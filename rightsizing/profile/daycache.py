@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,14 +26,15 @@ import pyarrow.parquet as pq
 from ibis.expr import types as ir
 
 from rightsizing.errors import StoreError
-from rightsizing.profile.build import measured_rows
+from rightsizing.profile.build import answers
 from rightsizing.profile.dayquery import with_workloads
+from rightsizing.profile.dayrows import conformed
 from rightsizing.profile.daytable import DayTable
 from rightsizing.profile.densecounts import DENSE_SCHEMA, densified
 from rightsizing.profile.filecontent import content_of_files
 from rightsizing.profile.tableassembly import CELLS, ORDINARY_BINS, day_tables
 
-CACHE_VERSION = b"2"  # of the rows' meaning and schema; another one is made again
+CACHE_VERSION = b"3"  # of the rows' meaning and schema; another one is made again
 ROWS_PER_QUERY = 8_000_000  # measurements counted at once: about 0.5 GB in the engine
 _ROW_GROUP = 2_048  # workloads; what a part of a large bucket is read by
 _VERSION_KEY, _IDENTITY_KEY = b"rightsizing_version", b"rightsizing_partition"
@@ -69,11 +70,20 @@ class CacheUpdate:
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """Rows of one partition, and which state of it they are of."""
+    """What the engine says of some partitions, and which state of each it is of."""
 
-    partition: Partition
-    identity: bytes
-    rows: pa.Table
+    batch: Sequence[Partition]
+    identities: Sequence[bytes]
+    answers: Sequence[pa.Table]
+
+
+# Called with a file of the cache that was found damaged; it is made again.
+DamageListener = Callable[[Path], None]
+
+
+def ignore_damage(path: Path) -> None:
+    """Listen to nothing."""
+    del path
 
 
 def ignore_update(done: int, total: int) -> None:
@@ -87,11 +97,18 @@ class DayCache:
     Args:
         folder: where the files are kept; made when it is needed.
         read: gives the measurements in some of the store's files as one Ibis table.
+        on_damage: told of each damaged file.
     """
 
-    def __init__(self, folder: Path, read: Callable[[Sequence[Path]], ir.Table]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        read: Callable[[Sequence[Path]], ir.Table],
+        on_damage: DamageListener = ignore_damage,
+    ) -> None:
         self.folder = folder
         self._read = read
+        self._on_damage = on_damage
 
     def update(
         self, partitions: Sequence[Partition], listener: UpdateListener = ignore_update
@@ -101,21 +118,23 @@ class DayCache:
         Raises StoreError when a partition cannot be read or a file cannot be written; what was
         counted before stays.
         """
-        # Files are written while the engine counts the next days.
+        # Histograms are made and written while the engine reads the next days.
         with self._writing(), ThreadPoolExecutor(1) as writer:
             stale = sorted(
                 (item for item in partitions if not self._is_current(item)),
                 key=lambda item: (item.bucket, item.day),
             )
             done = 0
-            written: Future[None] = writer.submit(self._keep, ())
+            written: Future[None] | None = None
             for batch in _batches(stale):
                 listener(done, len(stale))
                 counted = self._count(batch)
-                written.result()
+                if written is not None:
+                    written.result()
                 written = writer.submit(self._keep, counted)
                 done += len(batch)
-            written.result()
+            if written is not None:
+                written.result()
             listener(done, len(stale))
         return CacheUpdate(len(stale), len(partitions) - len(stale))
 
@@ -124,22 +143,36 @@ class DayCache:
         partitions: Sequence[Partition],
         listener: UpdateListener = ignore_update,
         *,
+        workloads: Collection[str] | None = None,
         cells: int = CELLS,
     ) -> Iterator[DayTable]:
         """Day tables of all workloads in these partitions, bucket by bucket; updates first.
 
-        ``cells`` is the number of bins a table may hold, as for ``profile.build``.
+        Args:
+            partitions: of which days and buckets.
+            listener: told how far the update is.
+            workloads: only these.
+            cells: bins a table may hold, as for ``profile.build``.
         """
         self.update(partitions, listener)
         # The next rows are read while the caller works on a table.
         with ThreadPoolExecutor(1) as reader:
             waiting: list[Future[pa.Table]] = []
             for files, low, high in self._parts(partitions, cells):
-                waiting.append(reader.submit(self._joined, files, low, high))
+                waiting.append(reader.submit(self._joined, files, low, high, workloads))
                 if len(waiting) > 1:
                     yield from day_tables(waiting.pop(0).result(), cells)
             for last in waiting:
                 yield from day_tables(last.result(), cells)
+
+    def memory_peaks(self, partitions: Sequence[Partition]) -> dict[str, float]:
+        """Largest memory use, bytes, of each workload that measured any; after an update."""
+        found: dict[str, float] = {}
+        for item in partitions:
+            rows = self._rows(item, None, None, columns=["workload", "memory_max"]).drop_null()
+            for key, peak in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+                found[key] = max(peak, found.get(key, 0.0))
+        return found
 
     def prune(self, partitions: Sequence[Partition]) -> int:
         """Delete files of partitions that the store no longer has; returns how many."""
@@ -156,31 +189,31 @@ class DayCache:
     def _is_current(self, partition: Partition) -> bool:
         try:
             held = pq.read_schema(self._path(partition)).metadata or {}
+        except FileNotFoundError:
+            return False
         except (OSError, pa.ArrowException):
+            self._on_damage(self._path(partition))
             return False
         identity = _identity(partition.path)
         return held.get(_VERSION_KEY) == CACHE_VERSION and held.get(_IDENTITY_KEY) == identity
 
-    def _count(self, batch: Sequence[Partition]) -> list[_Counted]:
+    def _count(self, batch: Sequence[Partition]) -> _Counted:
         # Taken before reading: a partition that changes meanwhile is counted again next time.
         identities = [_identity(item.path) for item in batch]
         paths = [item.path for item in batch]
         measurements = self._read(paths)
         try:
             content = with_workloads(measurements, content_of_files(paths))
-            rows = measured_rows(measurements, content)
+            return _Counted(batch, identities, answers(measurements, content))
         except (OSError, pa.ArrowException) as error:
             raise StoreError(f"{paths[0].parent} cannot be read: {error}") from error
-        days = rows.column("day").to_numpy()
-        counted = []
-        for item, identity in zip(batch, identities, strict=True):
-            first, last = days.searchsorted([item.day, item.day + 1])
-            counted.append(_Counted(item, identity, rows.slice(first, last - first)))
-        return counted
 
-    def _keep(self, counted: Sequence[_Counted]) -> None:
-        for item in counted:
-            self._write(self._path(item.partition), item.rows, item.identity)
+    def _keep(self, counted: _Counted) -> None:
+        rows = conformed(counted.answers)
+        days = rows.column("day").to_numpy()
+        for item, identity in zip(counted.batch, counted.identities, strict=True):
+            first, last = days.searchsorted([item.day, item.day + 1])
+            self._write(self._path(item), rows.slice(first, last - first), identity)
 
     def _write(self, path: Path, rows: pa.Table, identity: bytes) -> None:
         marked = densified(rows).replace_schema_metadata(
@@ -241,28 +274,46 @@ class DayCache:
             for low, high in self._ranges(files, max(cells // (span * ORDINARY_BINS), 1)):
                 yield files, low, high
 
-    def _joined(self, files: Sequence[Partition], low: str | None, high: str | None) -> pa.Table:
-        return pa.concat_tables([self._rows(item, low, high) for item in files])
+    def _joined(
+        self,
+        files: Sequence[Partition],
+        low: str | None,
+        high: str | None,
+        workloads: Collection[str] | None,
+    ) -> pa.Table:
+        rows = pa.concat_tables([self._rows(item, low, high) for item in files])
+        if workloads is None:
+            return rows
+        return rows.filter(pc.is_in(rows["workload"], pa.array(list(workloads), pa.string())))
 
-    def _rows(self, partition: Partition, low: str | None, high: str | None) -> pa.Table:
+    def _rows(
+        self,
+        partition: Partition,
+        low: str | None,
+        high: str | None,
+        columns: Sequence[str] = DENSE_SCHEMA.names,
+    ) -> pa.Table:
+        path = self._path(partition)
         try:
-            return _read_range(self._path(partition), low, high)
+            return _read_range(path, low, high, columns)
         except (OSError, pa.ArrowException):
             # The footer was right, a page is damaged: count it again.
+            self._on_damage(path)
             with self._writing():
                 self._keep(self._count([partition]))
-            return _read_range(self._path(partition), low, high)
+            return _read_range(path, low, high, columns)
 
 
-def _read_range(path: Path, low: str | None, high: str | None) -> pa.Table:
+def _read_range(path: Path, low: str | None, high: str | None, columns: Sequence[str]) -> pa.Table:
+    schema = pa.schema([DENSE_SCHEMA.field(name) for name in columns])
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         groups = [
             group
             for group in range(file.num_row_groups)
             if _overlaps(file.metadata.row_group(group).column(0).statistics, low, high)
         ]
-        rows = file.read_row_groups(groups) if groups else DENSE_SCHEMA.empty_table()
-    rows = rows.replace_schema_metadata(None).cast(DENSE_SCHEMA)
+        rows = file.read_row_groups(groups, columns=columns) if groups else schema.empty_table()
+    rows = rows.replace_schema_metadata(None).cast(schema)
     # Rows are sorted by workload, so a range of workloads is a slice.
     keys = rows["workload"]
     first = 0 if low is None else pc.sum(pc.less(keys, low)).as_py() or 0

@@ -1,9 +1,9 @@
 """One row a (workload, day) from measurements: a single Ibis expression, the same on every engine.
 
-``day_rows`` counts bins, hours and daily figures in the engine and joins them by (workload, day);
-what leaves the engine is a thousandth to a hundredth of what went in. Everything in a row is a
-count, a maximum or a sum of integers, and bins come from arithmetic that IEEE 754 fixes (see
-``profile.histograms``), so DuckDB and Spark give the same bits, in whatever order rows arrive.
+``day_rows`` groups once by hour and the hours by day. Daily figures are counts, maxima and sums of
+integers; bins come from arithmetic that IEEE 754 fixes (see ``profile.histograms``) and leave the
+engine as one integer an interval, which ``profile.dayrows`` counts: grouping by bin would cost more
+than all the rest. So DuckDB and Spark give the same bits, in whatever order rows arrive.
 
 ``content_of`` asks first what the measurements hold, so that columns nobody measured cost nothing.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import ibis
@@ -31,9 +32,26 @@ from rightsizing.units import MILLISECONDS_PER_DAY
 
 MILLISECONDS_PER_HOUR = MILLISECONDS_PER_DAY // 24
 PACKED = 2**32  # a bin and its count in one integer: bin * PACKED + count
+# Bins of an interval in one integer: each plus one, 0 not measured, with so much room for all but
+# the first. A logarithmic bin of the largest rate is 4,235.
+CODE_BITS = 13
 MOST_NAMED = 1_000  # more workloads than this are not named in a query one by one
 
+_RATES = MappingProxyType(
+    {
+        "network": ("network_in_bytes_per_s", "network_out_bytes_per_s"),
+        "disk_bytes": ("disk_read_bytes_per_s", "disk_write_bytes_per_s"),
+        "disk_ops": ("disk_read_ops_per_s", "disk_write_ops_per_s"),
+    }
+)
 _BINS = pa.list_(pa.int64())
+# What the lists of integers hold, in order.
+BIN_LISTS = MappingProxyType(
+    {
+        "demand_codes": ("cpu", "memory"),
+        "rate_codes": ("network", "disk_bytes", "disk_ops"),
+    }
+)
 _COUNTS = ("start_ms", "end_ms", "interval_s", "samples")
 _CPU_COUNTS = ("cpu_samples", "cpu_without_capacity", "cpu_peak_samples", "cpu_at_limit", "cpu_sum")
 _MEMORY_COUNTS = ("memory_samples", "memory_near_limit", "memory_sum")
@@ -112,28 +130,32 @@ def with_workloads(measurements: ir.Table, content: Content) -> Content:
         content,
         several=tuple(sorted(row["workload"] for row in marked if row["several"])),
         resized=tuple(sorted(row["workload"] for row in marked if row["resized"])),
-        one=any(not row["several"] for row in found),
+        plain=any(not row["several"] and not row["resized"] for row in found),
     )
 
 
-def interval_parts(measurements: ir.Table, content: Content) -> list[ir.Table]:
-    """Workloads of one resource as they are, those of several with the busiest of each interval.
+def interval_parts(measurements: ir.Table, content: Content) -> list[tuple[ir.Table, Content]]:
+    """Intervals of workloads of several resources, of resized ones and of the others, each with
+    what it holds; of the first the busiest resource of each interval.
 
-    Grouping by interval costs as much as all the rest, and most workloads do not need it.
+    What the first two need costs as much as all the rest, and most workloads do not need it.
     """
     intervals = interval_table(measurements, content)
-    if not content.several:
-        return [intervals]
-    if not content.one or len(content.several) > MOST_NAMED:
-        return [busiest(intervals)]
-    return [
-        busiest(intervals.filter(_.workload.isin(content.several))),
-        intervals.filter(_.workload.notin(content.several)),
-    ]
+    marked = sorted({*content.several, *content.resized})
+    if len(marked) > MOST_NAMED or not content.plain:
+        return [(busiest(intervals) if content.several else intervals, content)]
+    parts = []
+    if content.several:
+        parts.append((busiest(intervals.filter(_.workload.isin(content.several))), content))
+    resized = sorted(set(content.resized) - set(content.several))
+    if resized:
+        parts.append((intervals.filter(_.workload.isin(resized)), content))
+    rest = intervals.filter(_.workload.notin(marked)) if marked else intervals
+    return [*parts, (rest, replace(content, several=(), resized=()))]
 
 
 def day_rows(intervals: ir.Table, content: Content) -> ir.Table:
-    """One row a (workload, day) of an interval table, in no order; columns of ``DAY_SCHEMA``.
+    """One row a (workload, day) of an interval table, in no order, for ``dayrows.conformed``.
 
     Columns of what ``content`` does not hold are absent.
     """
@@ -150,22 +172,24 @@ def day_rows(intervals: ir.Table, content: Content) -> ir.Table:
     return rows
 
 
-def conformed(rows: Sequence[pa.Table]) -> pa.Table:
-    """Answers to ``day_rows`` as one table of ``DAY_SCHEMA``, sorted by day and workload."""
-    tables = []
-    for part in rows:
-        arrays = [
-            part.column(field.name).cast(field.type)
-            if field.name in part.column_names
-            else pa.chunked_array([pa.nulls(part.num_rows, field.type)])
-            for field in DAY_SCHEMA
-        ]
-        tables.append(pa.Table.from_arrays(arrays, schema=DAY_SCHEMA))
-    whole = pa.concat_tables(tables).combine_chunks()
-    return whole.sort_by([("day", "ascending"), ("workload", "ascending")])
-
-
 def _daily(intervals: ir.Table, content: Content) -> ir.Table:
+    figures = _figures(content)
+    codes = {name: _codes(intervals, columns, content) for name, columns in BIN_LISTS.items()}
+    lists = {name: code for name, code in codes.items() if code is not None}
+    hours = intervals.group_by("workload", hour=_.timestamp_ms // MILLISECONDS_PER_HOUR).aggregate(
+        **figures, **{name: code.collect() for name, code in lists.items()}
+    )
+    daily = {name: _over_hours(name) for name in figures}
+    daily |= {name: _[name].collect().flatten() for name in lists}
+    if content.cpu:
+        daily["hours"] = _hour().collect(where=None if content.cpu_whole else _.cpu_samples > 0)
+        if "cpu_cores_max" in content.whole:  # every sample is a peak
+            daily["cpu_peak_samples"] = _.cpu_samples.sum()
+    return hours.group_by("workload", day=_.hour // 24).aggregate(**daily)
+
+
+def _figures(content: Content) -> dict[str, Any]:
+    """Figures of an hour that the day's are made from."""
     # Where every row measured something, no row needs to be asked.
     usable = None if content.always else _.cpu.notnull() | _.memory.notnull()
     figures = {
@@ -176,10 +200,25 @@ def _daily(intervals: ir.Table, content: Content) -> ir.Table:
         "capacity_cores": _.capacity_cores.max(),
         "capacity_memory": _.capacity_memory.max(),
     }
-    if content.cpu and "capacity_cores" not in content.whole:
-        figures["cpu_without_capacity"] = _.count(where=_.cpu.notnull() & _.capacity_cores.isnull())
-    if content.cpu and "cpu_cores_max" not in content.whole:
-        figures["cpu_peak_samples"] = _.cpu_is_peak.sum()
+    if content.cpu:
+        figures |= {
+            "cpu_samples": _.count() if content.cpu_whole else _.cpu.count(),
+            "cpu_sum": _.cpu_mean.sum(),
+            "cpu_max": _.cpu.max(),
+            "cpu_at_limit": _.at_limit.sum(),
+        }
+        if "capacity_cores" not in content.whole:
+            unknown = _.cpu.notnull() & _.capacity_cores.isnull()
+            figures["cpu_without_capacity"] = _.count(where=unknown)
+        if "cpu_cores_max" not in content.whole:
+            figures["cpu_peak_samples"] = _.cpu_is_peak.sum()
+    if content.memory:
+        figures |= {
+            "memory_samples": _.count() if content.memory_whole else _.memory.count(),
+            "memory_sum": _.memory_mean.sum(),
+            "memory_max": _.memory.max(),
+            "memory_near_limit": _.near_limit.sum(),
+        }
     if content.measures("cpu_throttled_ratio"):
         figures |= {"throttled_sum": _.throttled.sum(), "throttled_samples": _.throttled.count()}
     if content.measures("cpu_credit_balance"):
@@ -192,103 +231,89 @@ def _daily(intervals: ir.Table, content: Content) -> ir.Table:
         }
     if content.measures("oom_kills"):
         figures |= {"oom_kills": _.oom_kills.sum()}
-    return intervals.group_by("workload", day=_.timestamp_ms // MILLISECONDS_PER_DAY).aggregate(
-        **figures
+    return figures
+
+
+def _over_hours(name: str) -> ir.Scalar:
+    """The day's figure from its hours'."""
+    if name == "start_ms":
+        return _[name].min()
+    if name in {"end_ms", "interval_s"} or name.startswith("capacity_") or name.endswith("_max"):
+        return _[name].max()
+    return _[name].sum()
+
+
+def _hour() -> ir.StructValue:
+    mean = _.cpu_sum.cast("float64") / _.cpu_samples.cast("float64") / float(SUM_STEPS)
+    return ibis.struct(
+        {
+            "hour": (_.hour % 24).cast("int32"),
+            "max": _.cpu_max.cast("float32"),
+            "mean": mean.cast("float32"),
+        }
     )
+
+
+def _codes(intervals: ir.Table, columns: Sequence[str], content: Content) -> ir.IntegerValue | None:
+    """Bins of these columns in one integer an interval; None when nothing of them was measured."""
+    code: ir.IntegerValue | None = None
+    for column in columns:
+        own = _code(intervals, column, content)
+        if code is not None:
+            code = code * 2**CODE_BITS
+        if own is not None:
+            code = own if code is None else code + own
+    return code
+
+
+def _code(intervals: ir.Table, column: str, content: Content) -> ir.IntegerValue | None:
+    """The bin plus one, 0 where not measured; None when that is everywhere."""
+    match column:
+        case "cpu":
+            # Bins under several capacities are kept apart: see ``_bins_by_capacity``.
+            if not content.cpu or content.resized:
+                return None
+            binned = cpu_bin(intervals.cpu, intervals.capacity_cores) + 1
+            whole = content.cpu_whole and "capacity_cores" in content.whole
+            return binned if whole else ibis.coalesce(binned, 0)
+        case "memory":
+            if not content.memory:
+                return None
+            return _log_code(intervals.memory, whole=content.memory_whole)
+        case _:
+            if not content.measures(*_RATES[column]):
+                return None
+            return _log_code(intervals[column], whole=False)
+
+
+def _log_code(value: ir.NumericValue, *, whole: bool) -> ir.IntegerValue:
+    code = log_bin(value) + 1
+    # Not ``coalesce``: engines' ``greatest`` skips null, so null has a bin.
+    return code if whole else value.notnull().ifelse(code, 0)
 
 
 def _parts(intervals: ir.Table, content: Content) -> list[ir.Table]:
     """Answers by (workload, day) that need a grouping of their own."""
     parts = []
-    if content.cpu:
-        parts += [_hours(intervals, content), _cpu_bins(intervals)]
-    if content.memory:
-        parts.append(_memory_bins(intervals))
-    if content.measures("network_in_bytes_per_s", "network_out_bytes_per_s"):
-        parts.append(_log_bins(intervals, "network", "network_bins"))
-    if content.measures("disk_read_bytes_per_s", "disk_write_bytes_per_s"):
-        parts.append(_log_bins(intervals, "disk_bytes", "disk_bytes_bins"))
-    if content.measures("disk_read_ops_per_s", "disk_write_ops_per_s"):
-        parts.append(_log_bins(intervals, "disk_ops", "disk_ops_bins"))
     if content.measures("oom_kills"):
         parts.append(_kills(intervals))
     if content.resized:
         parts.append(_last_capacities(intervals, content))
+        if content.cpu:
+            parts.append(_bins_by_capacity(intervals))
     if content.mixed_intervals:
         parts.append(_intervals(intervals))
     return parts
 
 
-def _hours(intervals: ir.Table, content: Content) -> ir.Table:
-    known = intervals.filter(_.cpu.notnull())
-    hours = known.group_by("workload", hour=_.timestamp_ms // MILLISECONDS_PER_HOUR).aggregate(
-        max=_.cpu.max(), total=_.cpu_mean.sum(), samples=_.count()
-    )
-    hour = ibis.struct(
-        {
-            "hour": (_.hour % 24).cast("int32"),
-            "max": _.max.cast("float32"),
-            "mean": (_.total.cast("float64") / _.samples.cast("float64") / float(SUM_STEPS)).cast(
-                "float32"
-            ),
-        }
-    )
-    figures = {
-        "hours": hour.collect(),
-        "cpu_samples": _.samples.sum(),
-        "cpu_sum": _.total.sum(),
-        "cpu_max": _.max.max(),
-    }
-    if "cpu_cores_max" in content.whole:  # every sample is a peak
-        figures["cpu_peak_samples"] = _.samples.sum()
-    return hours.group_by("workload", day=_.hour // 24).aggregate(**figures)
-
-
-def _cpu_bins(intervals: ir.Table) -> ir.Table:
+def _bins_by_capacity(intervals: ir.Table) -> ir.Table:
+    """CPU bins under each capacity that was in force on a day."""
     known = intervals.filter(_.cpu.notnull(), _.capacity_cores.notnull())
-    bins = known.group_by(
-        "workload",
-        "capacity_cores",
-        day=_.timestamp_ms // MILLISECONDS_PER_DAY,
-        bin=cpu_bin(_.cpu, _.capacity_cores),
-    ).aggregate(count=_.count(), at_limit=_.at_limit.sum())
-    by_capacity = bins.group_by("workload", "day", "capacity_cores").aggregate(
-        counts=(_.bin * PACKED + _["count"]).collect(), at_limit=_.at_limit.sum()
-    )
-    held = ibis.struct({"value": _.capacity_cores, "counts": _.counts})
-    return by_capacity.group_by("workload", "day").aggregate(
-        cpu_bins=held.collect(), cpu_at_limit=_.at_limit.sum()
-    )
-
-
-def _memory_bins(intervals: ir.Table) -> ir.Table:
-    # Daily figures ride along: reading the column a second time would cost more.
-    known = intervals.filter(_.memory.notnull())
-    bins = known.group_by(
-        "workload", day=_.timestamp_ms // MILLISECONDS_PER_DAY, bin=log_bin(_.memory)
-    ).aggregate(
-        count=_.count(),
-        total=_.memory_mean.sum(),
-        highest=_.memory.max(),
-        near_limit=_.near_limit.sum(),
-    )
-    return bins.group_by("workload", "day").aggregate(
-        memory_bins=(_.bin * PACKED + _["count"]).collect(),
-        memory_samples=_["count"].sum(),
-        memory_sum=_.total.sum(),
-        memory_max=_.highest.max(),
-        memory_near_limit=_.near_limit.sum(),
-    )
-
-
-def _log_bins(intervals: ir.Table, column: str, name: str) -> ir.Table:
-    known = intervals.filter(_[column].notnull())
-    bins = known.group_by(
-        "workload", day=_.timestamp_ms // MILLISECONDS_PER_DAY, bin=log_bin(_[column])
-    ).aggregate(count=_.count())
-    return bins.group_by("workload", "day").aggregate(
-        **{name: (_.bin * PACKED + _["count"]).collect()}
-    )
+    by_capacity = known.group_by(
+        "workload", "capacity_cores", day=_.timestamp_ms // MILLISECONDS_PER_DAY
+    ).aggregate(codes=(cpu_bin(_.cpu, _.capacity_cores) + 1).collect())
+    held = ibis.struct({"value": _.capacity_cores, "codes": _.codes})
+    return by_capacity.group_by("workload", "day").aggregate(cpu_codes=held.collect())
 
 
 def _last_capacities(intervals: ir.Table, content: Content) -> ir.Table:

@@ -19,6 +19,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from rightsizing.model.cpudays import CpuDays
 from rightsizing.profile.bincounts import BinCounts, DayCounts
 from rightsizing.profile.histograms import CPU_BINS_PER_CAPACITY, rebinned
 from rightsizing.profile.rows import last_known
@@ -155,6 +156,17 @@ class DayTable:
             memory_capacity_bytes=last_known(then.capacity_memory_bytes),
             **_known_cpu(then),
         )
+
+
+def cpu_days_of(table: DayTable) -> CpuDays:
+    """The part of a day table that CPU rules read; nothing is copied."""
+    return CpuDays(
+        capacity_cores=table.cpu_capacity_cores,
+        counts=table.cpu_counts,
+        samples=table.cpu_samples,
+        sum_cores=table.cpu_sum_cores,
+        max_cores=table.cpu_max_cores,
+    )
 
 
 def most_frequent_interval(counts: DayCounts, rows: int) -> IntArray:

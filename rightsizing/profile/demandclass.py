@@ -12,8 +12,9 @@ from enum import StrEnum, unique
 import numpy as np
 
 from rightsizing.profile.changepoints import last_changes
-from rightsizing.profile.daytable import DayTable
-from rightsizing.profile.rows import BoolArray, FloatArray, in_blocks, row_median
+from rightsizing.profile.dailyquantile import daily_quantile
+from rightsizing.profile.daytable import DayTable, cpu_days_of
+from rightsizing.profile.rows import BoolArray, FloatArray, row_median
 from rightsizing.profile.seasonality import strengths_of
 from rightsizing.profile.trend import trends_of
 
@@ -31,7 +32,6 @@ GROWTH_RATIO = 1.2  # trend line at the last day over that at the first; signifi
 SEASONAL_STRENGTH = 0.4  # of hourly means; 0.6 is usual for monthly means, hours are noisier
 SPIKY_RATIO = 4.0  # a usual day's maximum over its p95
 SPIKY_DAY_RATIO = 3.0  # 95th percentile of daily maxima over their median
-DAILY_QUANTILE = 0.95
 
 
 @unique
@@ -51,7 +51,7 @@ class DemandClass(StrEnum):
 
 def classify(table: DayTable) -> tuple[DemandClass, ...]:
     """The class of each workload of the table, in its order."""
-    p95 = daily_quantile(table, DAILY_QUANTILE)
+    p95 = daily_quantile(cpu_days_of(table))
     measured = np.isfinite(p95)
     applies: dict[DemandClass, BoolArray] = {
         DemandClass.UNKNOWN: measured.sum(axis=1) < MINIMUM_DAYS,
@@ -68,23 +68,6 @@ def classify(table: DayTable) -> tuple[DemandClass, ...]:
     chosen = np.select(list(applies.values()), range(len(applies)), len(applies))
     names = (*applies, DemandClass.STEADY)
     return tuple(names[index] for index in chosen)
-
-
-def daily_quantile(table: DayTable, quantile: float) -> FloatArray:
-    """(W, D) the quantile of each day's CPU, cores: the upper edge of its bin, at most the day's
-    maximum; NaN where the day has no CPU sample of known capacity."""
-    rows, days, bins = table.cpu_counts.shape
-    found = np.full((rows, days), np.nan)
-    levels = table.cpu_level_cores
-    for block in in_blocks(rows, days * bins):
-        below = np.cumsum(table.cpu_counts[block], axis=2, dtype=np.uint32)
-        samples = below[:, :, -1]
-        # The smallest bin that, with those below, holds the share; a billionth guards rounding.
-        rank = np.maximum(np.ceil(samples * quantile - 1e-9), 1)
-        bin_index = (below < rank[:, :, None]).sum(axis=2).clip(max=bins - 1)
-        edge = np.take_along_axis(levels[block], bin_index, axis=1)
-        found[block] = np.where(samples > 0, np.fmin(edge, table.cpu_max_cores[block]), np.nan)
-    return found
 
 
 def is_leaking(memory_max_bytes: FloatArray) -> BoolArray:

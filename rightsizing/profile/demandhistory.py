@@ -11,9 +11,11 @@ import numpy as np
 
 from rightsizing.model.base import NoData
 from rightsizing.profile.changepoints import last_changes
-from rightsizing.profile.daytable import DayTable
-from rightsizing.profile.demandclass import DAILY_QUANTILE, DemandClass, classify, daily_quantile
+from rightsizing.profile.dailyquantile import daily_quantile
+from rightsizing.profile.daytable import DayTable, cpu_days_of
+from rightsizing.profile.demandclass import DemandClass, classify
 from rightsizing.profile.rows import FloatArray
+from rightsizing.profile.seasonality import HOURS_PER_WEEK, hour_of_week
 from rightsizing.profile.trend import MINIMUM_DAYS, trends_of
 
 
@@ -35,10 +37,21 @@ class LevelHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class BusiestHour:
+    """The hour of the week, UTC, with the highest mean of CPU, cores."""
+
+    weekday: int  # Monday is 0
+    hour: int
+    mean_cores: float
+    max_cores: float  # largest interval ever seen in it
+
+
+@dataclass(frozen=True, slots=True)
 class DemandHistory:
-    """Class, and the history of CPU and memory."""
+    """Class, busiest hour, and the history of CPU and memory."""
 
     demand_class: DemandClass
+    busiest_hour: BusiestHour | NoData
     cpu: LevelHistory
     memory: LevelHistory
 
@@ -50,8 +63,23 @@ def history_of(table: DayTable) -> DemandHistory:
     (demand_class,) = classify(table)
     return DemandHistory(
         demand_class=demand_class,
-        cpu=_level_history(daily_quantile(table, DAILY_QUANTILE), table.first_day),
+        busiest_hour=_busiest_hour(table),
+        cpu=_level_history(daily_quantile(cpu_days_of(table)), table.first_day),
         memory=_level_history(table.memory_max_bytes, table.first_day),
+    )
+
+
+def _busiest_hour(table: DayTable) -> BusiestHour | NoData:
+    week = hour_of_week(table.cpu_hour_max_cores, table.cpu_hour_mean_cores, table.first_day)
+    unmeasured = int(np.isnan(week.mean[0]).sum())
+    if unmeasured:
+        return NoData(f"CPU of {unmeasured} of the week's {HOURS_PER_WEEK} hours was not measured")
+    place = int(np.argmax(week.mean[0]))
+    return BusiestHour(
+        weekday=place // 24,
+        hour=place % 24,
+        mean_cores=float(week.mean[0, place]),
+        max_cores=float(week.maximum[0, place]),
     )
 
 

@@ -79,12 +79,3 @@ def merge(counts: Iterable[tuple[int, int]]) -> Histogram:
 def samples_in(histogram: Iterable[tuple[int, int]]) -> int:
     """Number of samples."""
     return sum(count for _, count in histogram)
-
-
-def above(histogram: Iterable[tuple[int, int]], capacity_cores: float, cores: float) -> int:
-    """CPU samples that may exceed ``cores``: those in bins whose upper edge does."""
-    return sum(
-        count
-        for bin_index, count in histogram
-        if cpu_upper_edge(bin_index, capacity_cores) > cores * (1 + 1e-9)
-    )

@@ -60,7 +60,7 @@ class Content:
     mixed_intervals: bool  # rows differ in interval_s, or some are not positive
     several: tuple[str, ...] = ()  # workloads of several resources, sorted
     resized: tuple[str, ...] = ()  # workloads whose capacity changes, sorted
-    one: bool = True  # some workload has one resource
+    plain: bool = True  # some workload is neither
 
     def measures(self, *columns: str) -> bool:
         """True when any of these columns holds a value."""
@@ -74,8 +74,17 @@ class Content:
     @property
     def always(self) -> bool:
         """True when every row measured CPU or memory."""
-        demands = {"cpu_cores_max", "cpu_cores_mean", "memory_bytes_max", "memory_bytes_mean"}
-        return not self.whole.isdisjoint(demands)
+        return self.cpu_whole or self.memory_whole
+
+    @property
+    def cpu_whole(self) -> bool:
+        """True when every row measured CPU."""
+        return not self.whole.isdisjoint({"cpu_cores_max", "cpu_cores_mean"})
+
+    @property
+    def memory_whole(self) -> bool:
+        """True when every row measured memory."""
+        return not self.whole.isdisjoint({"memory_bytes_max", "memory_bytes_mean"})
 
     @property
     def memory(self) -> bool:

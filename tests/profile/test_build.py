@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rightsizing.decide.cpu import cpu_days_of
 from rightsizing.model.base import NoData
 from rightsizing.model.profile import CpuProfile, Grade, MemoryProfile
 from rightsizing.profile.build import build_day_tables, build_profiles
+from rightsizing.profile.daytable import cpu_days_of
 from rightsizing.profile.histograms import cpu_upper_edge, log_upper_edge, samples_in
 from rightsizing.profile.quantiles import quantile_of
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rightsizing.profile.daytable import DayTable
-from rightsizing.profile.demandclass import DemandClass, classify, daily_quantile, is_leaking
+from rightsizing.profile.dailyquantile import daily_quantile
+from rightsizing.profile.daytable import DayTable, cpu_days_of
+from rightsizing.profile.demandclass import DemandClass, classify, is_leaking
 from rightsizing.profile.rows import FloatArray
 
 CORES = 8.0
@@ -113,7 +114,7 @@ def test_leak_survives_gaps() -> None:
 def test_daily_quantile_is_the_order_statistic(quantile: float) -> None:
     """The upper edge of the bin of the ceil(q n)-th sample, at most the day's maximum."""
     cpu = np.random.default_rng(9).gamma(2.0, 0.8, size=(3, 5, INTERVALS)).clip(max=7.9)
-    found = daily_quantile(_table(cpu), quantile)
+    found = daily_quantile(cpu_days_of(_table(cpu)), quantile)
     rank = int(np.ceil(quantile * INTERVALS))
     sample = np.sort(cpu, axis=2)[:, :, rank - 1]
     edge = (np.floor(sample / CORES * BINS) + 1) * CORES / BINS
@@ -124,4 +125,4 @@ def test_a_day_without_cpu_has_no_quantile() -> None:
     """NaN, not zero."""
     cpu = _demand()
     cpu[0, 4] = np.nan
-    assert np.isnan(daily_quantile(_table(cpu), 0.95)[0, 4])
+    assert np.isnan(daily_quantile(cpu_days_of(_table(cpu)), 0.95)[0, 4])

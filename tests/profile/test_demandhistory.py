@@ -10,7 +10,7 @@ import pytest
 from rightsizing.model.base import NoData
 from rightsizing.profile.daytable import DayTable
 from rightsizing.profile.demandclass import DemandClass
-from rightsizing.profile.demandhistory import LevelShift, history_of
+from rightsizing.profile.demandhistory import BusiestHour, LevelShift, history_of
 
 FIRST_DAY = 20_000
 GIB = float(2**30)
@@ -58,3 +58,29 @@ def test_one_workload_at_a_time() -> None:
     """A table of two is refused."""
     with pytest.raises(ValueError, match="one workload is needed, found 2"):
         history_of(DayTable.blank(("a", "b"), FIRST_DAY, 1))
+
+
+def test_the_busiest_hour_of_the_week_is_named() -> None:
+    """Fourteen days from a Monday, 1 core but for Wednesdays at 9: 3 cores, once 4."""
+    monday = 20_724  # 2026-09-28
+    hours = np.ones((1, 14, 24), dtype=np.float32)
+    hours[0, [2, 9], 9] = 3.0
+    highest = hours.copy()
+    highest[0, 9, 9] = 4.0
+    table = replace(
+        DayTable.blank(["api"], monday, 14),
+        cpu_hour_mean_cores=hours,
+        cpu_hour_max_cores=highest,
+    )
+    assert history_of(table).busiest_hour == BusiestHour(2, 9, 3.0, 4.0)
+
+
+def test_a_week_with_holes_has_no_busiest_hour() -> None:
+    """Six days leave 24 hours of the week unseen."""
+    hours = np.ones((1, 6, 24), dtype=np.float32)
+    table = replace(
+        DayTable.blank(["api"], 20_724, 6), cpu_hour_mean_cores=hours, cpu_hour_max_cores=hours
+    )
+    found = history_of(table).busiest_hour
+    assert isinstance(found, NoData)
+    assert "24 of the week's 168 hours" in found.reason

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rightsizing.profile.histograms import (
-    above,
     cpu_bin,
     cpu_upper_edge,
     log_bin,
@@ -62,14 +61,6 @@ def test_merging_adds_counts_in_any_order(left, right, random) -> None:
     random.shuffle(everything)
     assert merge([*merge(left), *merge(right)]) == merge(everything)
     assert samples_in(merge(everything)) == sum(count for _bin, count in everything)
-
-
-def test_counting_above_a_size_includes_the_bin_that_straddles_it() -> None:
-    """Of 2 cores: bins end at .01, .02, .03; above .015 may lie the second and the third."""
-    histogram = ((0, 5), (1, 3), (2, 1))
-    assert above(histogram, 2.0, 0.015) == 4
-    assert above(histogram, 2.0, 0.02) == 1
-    assert above(histogram, 2.0, 0.03) == 0
 
 
 def test_no_single_lies_so_near_an_edge_that_logarithms_could_differ() -> None:
