@@ -11,7 +11,11 @@ from typing import Any
 
 import pulumi
 
-from infra.components.containers import LimitedContainer, LimitedContainerArgs
+from infra.components.containers import (
+    LimitedContainer,
+    LimitedContainerArgs,
+    ProxiedContainer,
+)
 from infra.components.fleet import Fleet, FleetArgs
 from infra.components.network import Network, NetworkArgs
 from infra.components.service import Service, ServiceArgs, ServiceCluster
@@ -111,27 +115,29 @@ def build_services(
 
 
 def build_containers(config: StackConfig, opts: pulumi.ResourceOptions) -> Summaries:
-    """One LimitedContainer a declared container."""
+    """One LimitedContainer a declared container; behind a proxy, one in each of its slots."""
     summaries: Summaries = {}
     for key, item in config.declaration.containers.items():
-        container = LimitedContainer(
-            key,
-            LimitedContainerArgs(
-                size=config.sizing.container(key, item.size),
-                image=item.image,
-                stop_first=item.stop_first,
-                command=item.command,
-                environment=item.environment,
-                container_name=item.container_name,
-                ports=item.ports,
-                mounts=item.mounts,
-                network_mode=item.network_mode,
-                restart=item.restart,
-                tags=item.tags,
-                secret="containers" in config.secret_kinds,
-            ),
-            opts,
+        args = LimitedContainerArgs(
+            size=config.sizing.container(key, item.size),
+            image=item.image,
+            stop_first=item.stop_first,
+            command=item.command,
+            environment=item.environment,
+            container_name=item.container_name,
+            ports=item.ports,
+            mounts=item.mounts,
+            network_mode=item.network_mode,
+            restart=item.restart,
+            tags=item.tags,
+            secret="containers" in config.secret_kinds,
         )
+        container: LimitedContainer | ProxiedContainer
+        if item.proxy is None:
+            container = LimitedContainer(key, args, opts)
+        else:
+            slots = config.sizing.container_slots(key, item.size)
+            container = ProxiedContainer(key, args, slots, item.proxy, opts)
         summaries[key] = container.summary
     return summaries
 

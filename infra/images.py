@@ -51,4 +51,4 @@ def require_images(declaration: StackDeclaration, sizing: Sizing) -> None:
         rollout = sizing.fleet_slots(workload, item.size)
         for state in map(rollout.slot, Slot):
             if state is not None:
-                image_for(workload, state.size.instance_type, item.ami)
+                image_for(workload, state.fleet_size.instance_type, item.ami)

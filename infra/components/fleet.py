@@ -239,9 +239,9 @@ class Fleet(pulumi.ComponentResource):
                     slot.value: {
                         "group_name": self.slots[slot].group.name,
                         "target_group_arn": self.target_groups[slot].arn,
-                        "instance_type": state.size.instance_type,
-                        "min_instances": state.size.min_instances,
-                        "max_instances": state.size.max_instances,
+                        "instance_type": state.fleet_size.instance_type,
+                        "min_instances": state.fleet_size.min_instances,
+                        "max_instances": state.fleet_size.max_instances,
                         "weight": state.weight,
                     }
                     for slot, state in filled.items()

@@ -16,9 +16,11 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.components.naming import resource_stem
+from infra.components.scaling import scale_group
 from infra.images import image_for
 from infra.tags import TEMPLATE_RESOURCES, workload_tags
 from rightsizing.model.rollout import Slot, SlotState
+from rightsizing.model.scaling import ScalingPolicy
 from rightsizing.model.workload import Architecture
 
 # Seconds before a new instance counts in scaling metrics. Chosen by us: start-up of a small web
@@ -67,7 +69,7 @@ class FleetSlot(pulumi.ComponentResource):
 
     def _make_template(self) -> aws.ec2.LaunchTemplate:
         args = self._args
-        size = args.state.size
+        size = args.state.fleet_size
         script = None
         if args.user_data is not None:
             script = base64.b64encode(args.user_data.encode("utf-8")).decode("ascii")
@@ -87,7 +89,7 @@ class FleetSlot(pulumi.ComponentResource):
         )
 
     def _make_group(self, template: aws.ec2.LaunchTemplate) -> aws.autoscaling.Group:
-        size = self._args.state.size
+        size = self._args.state.fleet_size
         return aws.autoscaling.Group(
             self._stem,
             min_size=size.min_instances,
@@ -101,7 +103,7 @@ class FleetSlot(pulumi.ComponentResource):
             target_group_arns=[self._args.target_group.arn],
             health_check_type="ELB",
             health_check_grace_period=HEALTH_CHECK_GRACE_SECONDS,
-            default_instance_warmup=INSTANCE_WARMUP_SECONDS,
+            default_instance_warmup=_warmup_seconds(size.scaling),
             tags=[
                 aws.autoscaling.GroupTagArgs(key=key, value=value, propagate_at_launch=True)
                 for key, value in sorted(self._tags.items())
@@ -109,23 +111,27 @@ class FleetSlot(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[self._args.listener],
-                ignore_changes=["desiredCapacity"],
+                ignore_changes=_moved_by_the_cloud(size.scaling),
                 replace_on_changes=["launchTemplate"],
             ),
         )
 
     def _make_scaling_policy(self) -> None:
-        aws.autoscaling.Policy(
+        scale_group(
             self._stem,
-            autoscaling_group_name=self.group.name,
-            policy_type="TargetTrackingScaling",
-            target_tracking_configuration=aws.autoscaling.PolicyTargetTrackingConfigurationArgs(
-                predefined_metric_specification=(
-                    aws.autoscaling.PolicyTargetTrackingConfigurationPredefinedMetricSpecificationArgs(
-                        predefined_metric_type="ASGAverageCPUUtilization"
-                    )
-                ),
-                target_value=float(self._args.target_cpu_pct),
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
+            self.group,
+            self._args.state.fleet_size.scaling,
+            self._args.target_cpu_pct,
+            pulumi.ResourceOptions(parent=self),
         )
+
+
+def _warmup_seconds(policy: ScalingPolicy | None) -> int:
+    given = None if policy is None else policy.warmup_seconds
+    return INSTANCE_WARMUP_SECONDS if given is None else given
+
+
+def _moved_by_the_cloud(policy: ScalingPolicy | None) -> list[str]:
+    # Scheduled actions move the minimum; a later update must not put it back.
+    scheduled = policy is not None and bool(policy.schedule)
+    return ["desiredCapacity", "minSize"] if scheduled else ["desiredCapacity"]

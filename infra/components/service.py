@@ -16,7 +16,9 @@ import pulumi_aws as aws
 
 from infra.components.naming import resource_stem, stack_scoped
 from infra.components.network import EVERYWHERE
+from infra.components.scaling import schedule_service
 from infra.tags import workload_tags
+from rightsizing.model.scaling import ScalingPolicy
 from rightsizing.model.size import ServiceSize
 from rightsizing.model.workload import Architecture
 
@@ -218,6 +220,9 @@ class Service(pulumi.ComponentResource):
 
     def _make_autoscaling(self) -> None:
         args = self._args
+        policy = args.size.scaling or ScalingPolicy(target_cpu_pct=args.target_cpu_pct)
+        # Scheduled actions move the minimum; a later update must not put it back.
+        moved = ["minCapacity"] if policy.schedule else []
         target = aws.appautoscaling.Target(
             self._stem,
             service_namespace="ecs",
@@ -228,8 +233,11 @@ class Service(pulumi.ComponentResource):
             min_capacity=args.size.min_tasks,
             max_capacity=args.size.max_tasks,
             tags=self._tags,
-            opts=self._own,
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=moved),
         )
+        schedule_service(self._stem, target, policy, self._own)
+        if policy.target_cpu_pct is None:
+            return
         aws.appautoscaling.Policy(
             self._stem,
             service_namespace=target.service_namespace,
@@ -241,7 +249,7 @@ class Service(pulumi.ComponentResource):
                     predefined_metric_specification=aws.appautoscaling.PolicyTargetTrackingScalingPolicyConfigurationPredefinedMetricSpecificationArgs(
                         predefined_metric_type="ECSServiceAverageCPUUtilization"
                     ),
-                    target_value=float(args.target_cpu_pct),
+                    target_value=float(policy.target_cpu_pct),
                 )
             ),
             opts=self._own,

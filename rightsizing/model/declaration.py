@@ -13,6 +13,16 @@ from pydantic import Field, model_validator
 
 from rightsizing.errors import ConfigError
 from rightsizing.model.base import FrozenModel
+from rightsizing.model.phased import (
+    BudgetsDeclaration,
+    CacheDeclaration,
+    CommitmentsDeclaration,
+    JobDeclaration,
+    PhasedParts,
+    TenancyDeclaration,
+    entries_at,
+)
+from rightsizing.model.rollout import Slot
 from rightsizing.model.size import ContainerSize, FleetSize, ServiceSize
 from rightsizing.model.stackconfig import parse_model
 from rightsizing.model.update import Json
@@ -37,7 +47,13 @@ DECLARATION_KEYS = (
     "containers",
     "tags",
     "owner",
+    "cache",
+    "jobs",
+    "tenancy",
+    "commitments",
+    "budgets",
 )
+SECRET_KINDS = ("fleets", "services", "containers", "jobs", "tenancy")  # may hold environments
 
 
 class NetworkDeclaration(FrozenModel):
@@ -115,8 +131,55 @@ class ServiceDeclaration(_Declared):
     )
 
 
+class ProxyServer(FrozenModel):
+    """One slot of a proxied container, as the proxy knows it."""
+
+    server: str = Field(
+        pattern=r"^[A-Za-z0-9._:-]+$", description="name of the server in the proxy's backend"
+    )
+    port: int = Field(ge=1, le=65_535, description="port on the host at which the slot listens")
+
+
+class ProxyDeclaration(FrozenModel):
+    """HAProxy in front of a container: it gets two slots, and a resize moves weight between them.
+
+    HAProxy itself is not made by the program; its backend has to name both servers.
+    """
+
+    socket: str = Field(
+        min_length=1,
+        description="HAProxy's runtime API with `level admin`: a path, or host:port",
+    )
+    backend: str = Field(
+        pattern=r"^[A-Za-z0-9._:-]+$", description="name of HAProxy's backend with both servers"
+    )
+    a: ProxyServer = Field(description="slot a, which serves at first")
+    b: ProxyServer = Field(description="slot b, empty at first")
+    container_port: int = Field(
+        default=8080, ge=1, le=65_535, description="port inside the container, of a bridge network"
+    )
+    log: str | None = Field(
+        default=None,
+        description="where HAProxy sends its log, for latencies: host:port (UDP) or a path; "
+        "none: latencies are not measured",
+    )
+
+    @model_validator(mode="after")
+    def _slots_differ(self) -> Self:
+        if self.a.server == self.b.server or self.a.port == self.b.port:
+            raise ValueError("slots a and b need different servers and different ports")
+        return self
+
+    def server(self, slot: Slot) -> ProxyServer:
+        """The server of a slot."""
+        return self.a if slot is Slot.A else self.b
+
+
 class ContainerDeclaration(_Declared):
-    """A Docker container. A fixed name or port makes it a singleton: stopped before replaced."""
+    """A Docker container. A fixed name or port makes it a singleton: stopped before replaced.
+
+    Behind a ``proxy`` it runs in slots, each at a port of its own that its environment has as PORT.
+    """
 
     size: ContainerSize = Field(description="limits today, before any release")
     image: str = Field(description="container image with its tag")
@@ -140,6 +203,21 @@ class ContainerDeclaration(_Declared):
     may_run_twice: bool = Field(
         default=False, description="false: it is stopped before its successor starts"
     )
+    proxy: ProxyDeclaration | None = Field(
+        default=None, description="the proxy in front of its two slots; none: one container"
+    )
+
+    @model_validator(mode="after")
+    def _proxied_may_run_twice(self) -> Self:
+        if self.proxy is None:
+            return self
+        if not self.may_run_twice:
+            raise ValueError("a container behind a proxy runs twice: set may_run_twice to true")
+        if self.container_name is not None or self.ports:
+            raise ValueError("a container behind a proxy has no container_name and no ports")
+        if self.network_mode == "none":
+            raise ValueError("a container behind a proxy needs network_mode bridge or host")
+        return self
 
     @property
     def stop_first(self) -> bool:
@@ -170,6 +248,40 @@ class StackDeclaration(FrozenModel):
     )
     tags: dict[str, str] = Field(default_factory=dict, description="tags on every resource")
     owner: str | None = Field(default=None, description="who answers for the stack")
+    cache: dict[str, CacheDeclaration] = Field(default_factory=dict, description="caches by name")
+    jobs: dict[str, JobDeclaration] = Field(
+        default_factory=dict, description="Lambda functions by component"
+    )
+    tenancy: dict[str, TenancyDeclaration] = Field(
+        default_factory=dict, description="groups of tenants by name"
+    )
+    commitments: CommitmentsDeclaration = Field(
+        default=CommitmentsDeclaration(), description="purchases, proposed or confirmed; prod only"
+    )
+    budgets: BudgetsDeclaration = Field(
+        default=BudgetsDeclaration(), description="budget and coverage alarms; never embedded"
+    )
+
+    def at_phase(self, phase: int) -> PhasedParts:
+        """What is declared beside the workloads and holds at a phase."""
+        budgets = self.budgets if self.budgets.phase <= phase else BudgetsDeclaration()
+        return PhasedParts(
+            caches=entries_at(self.cache, phase),
+            jobs=entries_at(self.jobs, phase),
+            tenancies=entries_at(self.tenancy, phase),
+            # Not by phase: what is bought stays bought, and must not vanish from the program.
+            commitments=self.commitments,
+            budgets=budgets,
+        )
+
+    def last_phase(self) -> int:
+        """Highest phase from which something beside the workloads holds; 0 when nothing does."""
+        phases = [cache.phase for cache in self.cache.values()]
+        phases += [job.phase for job in self.jobs.values()]
+        phases += [tenancy.phase for tenancy in self.tenancy.values()]
+        if not self.budgets.empty:
+            phases.append(self.budgets.phase)
+        return max(phases, default=0)
 
     def workloads(self) -> tuple[Workload, ...]:
         """Every declared workload, sorted by key."""
@@ -204,6 +316,7 @@ class StackDeclaration(FrozenModel):
             size=item.size,
             workload_class=item.workload_class,
             may_run_twice=item.may_run_twice,
+            proxied=isinstance(item, ContainerDeclaration) and item.proxy is not None,
             phase=item.phase,
             owner=item.owner or self.owner,
             region=self.region,
@@ -225,8 +338,19 @@ def parse_declaration(values: Mapping[str, Json]) -> StackDeclaration:
         if value is not None:
             given[key] = value
     declaration = parse_model(StackDeclaration, given, NAMESPACE)
-    names = [*declaration.fleets, *declaration.services, *declaration.containers]
-    unsafe = next((name for name in names if not WORKLOAD_KEY_PATTERN.match(name)), None)
+    tenants = [tenant for entry in declaration.tenancy.values() for _, tenant in entry.tenants()]
+    names = [
+        *declaration.fleets,
+        *declaration.services,
+        *declaration.containers,
+        *declaration.cache,
+        *declaration.jobs,
+        *tenants,
+    ]
+    unsafe = next(
+        (name for name in [*names, *declaration.tenancy] if not WORKLOAD_KEY_PATTERN.match(name)),
+        None,
+    )
     if unsafe is not None:
         raise ConfigError(
             f"workload key {unsafe[:40]!r} must be 1-128 letters, digits, '.', '_', '/' or '-'; "

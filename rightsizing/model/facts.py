@@ -48,6 +48,7 @@ class ContainerFacts:
     size: ContainerSize
     running: bool
     simulated: bool  # read from the embedded stand-in, not a real engine
+    slot: Slot | None = None  # of a container behind a proxy
 
 
 WorkloadFacts = FleetFacts | ServiceFacts | ContainerFacts

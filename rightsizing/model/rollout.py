@@ -1,19 +1,20 @@
 """Where a rollout stands: the ``rightsizing:rollout`` key. Not part of the release id.
 
-Fleets have two slots, ``a`` and ``b``. A change of size fills the other slot and moves weight to
-it; the old one keeps running at weight 0 until it is retired, so rolling back is moving weight.
-Only fleets have slots: services are replaced by ECS itself and containers are changed in place.
+Fleets, and containers behind a proxy, have two slots, ``a`` and ``b``. A change of size fills the
+other slot and moves weight to it; the old one keeps running at weight 0 until it is retired, so
+rolling back is moving weight. Nothing else has slots: services are replaced by ECS itself, and a
+container without a proxy is changed in place.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum, unique
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from rightsizing.model.base import FrozenModel
-from rightsizing.model.size import FleetSize
+from rightsizing.model.size import ContainerSize, FleetSize
 
 MAX_WEIGHT = 999  # Elastic Load Balancing target group weight, 0-999
 
@@ -31,15 +32,32 @@ class Slot(StrEnum):
         return Slot.B if self is Slot.A else Slot.A
 
 
+def _kind(value: Any) -> str:
+    kind = value.get("kind", "fleet") if isinstance(value, dict) else getattr(value, "kind", "")
+    return str(kind)
+
+
+SlotSize = Annotated[
+    Annotated[FleetSize, Tag("fleet")] | Annotated[ContainerSize, Tag("container")],
+    Discriminator(_kind),
+]
+
+
 class SlotState(FrozenModel):
     """What runs in one slot and its share of traffic."""
 
-    size: FleetSize = Field(description="what runs in the slot")
+    size: SlotSize = Field(description="what runs in the slot")
     weight: int = Field(ge=0, le=MAX_WEIGHT, description="its share of traffic, by the sum")
+
+    @property
+    def fleet_size(self) -> FleetSize:
+        """The size, where the slot is known to be a fleet's."""
+        assert isinstance(self.size, FleetSize)
+        return self.size
 
 
 class FleetRollout(FrozenModel):
-    """The slots of one fleet. The live slot exists; the other may be empty."""
+    """The slots of one fleet or proxied container. The live slot exists; the other may be empty."""
 
     live: Slot = Field(default=Slot.A, description="the slot that serves")
     a: SlotState | None = Field(default=None, description="slot a; none: empty")
@@ -52,6 +70,8 @@ class FleetRollout(FrozenModel):
             raise ValueError(f"live slot {self.live.value} has no size")
         if sum(state.weight for state in (self.a, self.b) if state is not None) == 0:
             raise ValueError("both slots have weight 0, so nothing would serve traffic")
+        if len({state.size.kind for state in (self.a, self.b) if state is not None}) > 1:
+            raise ValueError("one slot holds a fleet's size and the other one a container's")
         return self
 
     def slot(self, slot: Slot) -> SlotState | None:

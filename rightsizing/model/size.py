@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from rightsizing.model.base import FrozenModel
+from rightsizing.model.scaling import ScalingPolicy
 from rightsizing.units import CPU_UNITS_PER_VCPU, MILLICORES_PER_CORE, mib_to_bytes
 
 INSTANCE_TYPE_PATTERN = re.compile(r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$")
 MIN_CONTAINER_MEMORY_MIB = 6  # Docker refuses less: "Minimum memory limit allowed is 6MB"
 
 
-class FleetSize(FrozenModel):
+class _Scaled(FrozenModel):
+    """A size whose range may carry a scaling policy; without one it is written as ever."""
+
+    scaling: ScalingPolicy | None = Field(
+        default=None, description="how the range is used; none: target tracking at the stack's"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_absent_scaling(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A release's id is the hash of what is written: an absent policy must not show in it.
+        written: dict[str, Any] = handler(self)
+        if self.scaling is None:
+            written.pop("scaling", None)
+        else:
+            written["scaling"] = self.scaling.model_dump(mode="json", exclude_none=True)
+        return written
+
+
+class FleetSize(_Scaled):
     """An EC2 Auto Scaling group: type and the range the autoscaler may use (desired is its own)."""
 
     kind: Literal["fleet"] = Field(default="fleet", description="which kind of size this is")
@@ -41,7 +66,7 @@ class FleetSize(FrozenModel):
         return f"{self.instance_type} x {self.min_instances}-{self.max_instances}"
 
 
-class ServiceSize(FrozenModel):
+class ServiceSize(_Scaled):
     """An ECS service: task CPU and memory, and the range of the task count."""
 
     kind: Literal["service"] = Field(default="service", description="which kind of size this is")
@@ -55,6 +80,8 @@ class ServiceSize(FrozenModel):
     def _range_is_ordered(self) -> Self:
         if self.min_tasks > self.max_tasks:
             raise ValueError(f"min_tasks {self.min_tasks} is above max_tasks {self.max_tasks}")
+        if self.scaling is not None and self.scaling.predictive is not None:
+            raise ValueError("predictive scaling is for fleets; ECS services have target tracking")
         return self
 
     @property

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from rightsizing.errors import ConfigError
 from rightsizing.model.release import LAST_PHASE, Release
 from rightsizing.model.rollout import RolloutState
-from rightsizing.model.size import FleetSize, Size
+from rightsizing.model.size import ServiceSize, Size
 from rightsizing.model.update import PHASE_KEY, RELEASE_KEY, ROLLOUT_KEY, Json
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -96,7 +96,7 @@ def _check_live_slots(release: Release, phase: int, rollout: RolloutState) -> No
     for workload, fleet in rollout.fleets.items():
         wanted = release.size_at(workload, phase)
         live = fleet.slot(fleet.live)
-        if wanted is None or live is None or not isinstance(wanted, FleetSize):
+        if wanted is None or live is None or isinstance(wanted, ServiceSize):
             continue
         if live.size != wanted:
             raise ConfigError(

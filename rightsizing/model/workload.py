@@ -70,7 +70,8 @@ class Workload(FrozenModel):
     """A workload as its owner declares it or discovery finds it.
 
     ``size`` is the declared current size (None when only the measured capacity is known).
-    ``may_run_twice`` is False for a singleton, which no rollout ever doubles.
+    ``may_run_twice`` is False for a singleton, which no rollout ever doubles. ``proxied``: a
+    container in two slots behind a proxy, as a fleet is behind its load balancer.
     """
 
     key: str
@@ -78,6 +79,7 @@ class Workload(FrozenModel):
     size: Size | None = None
     workload_class: WorkloadClass = WorkloadClass.USER_FACING
     may_run_twice: bool = False
+    proxied: bool = False
     phase: int = Field(default=1, ge=1, le=9)
     owner: str | None = None
     region: str = "us-east-1"
@@ -86,6 +88,11 @@ class Workload(FrozenModel):
     slos: Slos = Slos()
     tags: dict[str, str] = Field(default_factory=dict)
     resource_ids: tuple[str, ...] = ()  # ASG name, cluster/service, container name or id
+
+    @property
+    def has_slots(self) -> bool:
+        """Whether two sizes of it can serve side by side, by weight."""
+        return self.kind is WorkloadKind.FLEET or self.proxied
 
     @field_validator("key")
     @classmethod

@@ -9,20 +9,17 @@ of harm moves the traffic first, which takes seconds, and then rolls the stack b
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
-from rightsizing.errors import (
-    FactsMismatch,
-    PlanRejected,
-    RightsizingError,
-    StackError,
-    UpdateFailed,
-)
+from rightsizing.errors import PlanRejected, StackError
 from rightsizing.model.base import NoData
 from rightsizing.model.release import Release
+from rightsizing.model.size import FleetSize
 from rightsizing.model.stackconfig import StackSizing
-from rightsizing.model.verdict import Decision, Evidence, Verdict
+from rightsizing.model.verdict import JudgePolicy
+from rightsizing.rollout.beginning import find_beginning, require_no_other
 from rightsizing.rollout.events import (
     Aborted,
     Event,
@@ -37,66 +34,81 @@ from rightsizing.rollout.events import (
     StepApplied,
     StepIntended,
 )
+from rightsizing.rollout.fingerprint import take_fingerprint
 from rightsizing.rollout.journal import (
     ROLLOUTS_FOLDER,
     JournalWriter,
     claim_journal,
     next_rollout_id,
-    rollout_ids,
 )
-from rightsizing.rollout.judge.judgement import judge
 from rightsizing.rollout.progress import RolloutProgress
-from rightsizing.rollout.run import RolloutOutcome, RolloutResult, RolloutRun, WatchedFleet
+from rightsizing.rollout.requests import clear_request
+from rightsizing.rollout.run import RolloutOutcome, RolloutResult, RolloutRun
 from rightsizing.rollout.stages import (
     DEFAULT_SHARES,
+    SlotCapacity,
     Stage,
     StageKind,
-    canary_share,
+    changed_in_place,
     moving_fleets,
     next_stage,
     plan_stages,
 )
+from rightsizing.rollout.stepping import apply_stage, say
+from rightsizing.rollout.stopsigns import Stop, stop_asked, world_changed
+from rightsizing.rollout.watching import Watching, ready
 from rightsizing.rollout.wayback import go_back
 from rightsizing.stack.applied import applied_updates, sizing_id
-from rightsizing.stack.apply import apply_stack
+from rightsizing.stack.apply import check_phase_order
 from rightsizing.stack.configfile import StackFile
 from rightsizing.stack.facts import compare_facts
 from rightsizing.stack.intent import IntendedSizing
 from rightsizing.stack.lease import hold_lease
 
+TOLD_LOOKS = 10  # after so many looks a verdict that stays the same is told again
+
 
 def start_rollout(run: RolloutRun, release: Release, phase: int) -> RolloutResult:
-    """Roll a release out at a phase, from what the stack's file says is applied.
+    """Roll a release out at a phase, from what was applied last.
 
     Raises:
-        PlanRejected: there is nothing to roll out, or another rollout is unfinished.
+        PlanRejected: there is nothing to roll out or to go back to, phases are out of order, or
+            another rollout is unfinished.
         StackLocked: another process is working on the stack.
         StackError: the journal or the stack could not be read or written.
     """
     record_dir = run.stack.record_dir
     with hold_lease(record_dir / ROLLOUTS_FOLDER, "rollout"):
-        _require_no_other(run)
-        file = StackFile.load(run.stack.config_path)
-        current, workloads = file.sizing(), file.declaration().workloads()
-        stages = plan_stages(
-            current, release, phase, workloads, shares=run.shares, capacity=run.capacity
-        )
-        if not stages:
-            raise PlanRejected(f"release {release.short_id} at phase {phase} already runs")
+        require_no_other(run)
+        beginning = find_beginning(run, verify=True)
+        current = beginning.current
+        stages = stages_of(run, current, release, phase)
+        target = stages[-1].sizing
+        check_phase_order(target, applied_updates(run.driver.history(run.stack)))
         # each judged stage may roll back wrongly, so they share what a whole rollout may
         judged = max(sum(stage.is_judged for stage in stages), 1)
-        policy = run.policy.model_copy(update={"alpha_harm": run.policy.alpha_harm / judged})
+        judged *= max(len(moving_fleets(stages)), 1)
+        policy = _shared(run.policy, judged)
         writer = claim_journal(
             record_dir, next_rollout_id(record_dir, release.id, phase), run.clock
         )
         writer.append(
             Started(
                 current=IntendedSizing.of(current),
-                target=IntendedSizing.of(stages[-1].sizing),
+                target=IntendedSizing.of(target),
                 stages=tuple(stage.name for stage in stages),
                 shares=tuple(run.shares),
+                full_load=run.full_load,
                 policy=policy,
                 calibration=run.calibration,
+                policies={key: _shared(own, judged) for key, own in run.policies.items()},
+                calibrations=dict(run.calibrations),
+                by_person=run.let_in is not None,
+                fingerprint=take_fingerprint(run.stack),
+                good_record=beginning.record,
+                cores=dict(run.cores),
+                latency_bounds_s=dict(run.latency_bounds_s),
+                bake_looks=run.bake_looks,
             )
         )
         return _Controller(run, writer, stages).go_on()
@@ -113,37 +125,65 @@ def resume_rollout(run: RolloutRun, rollout_id: str, *, abort: str | None = None
         progress = writer.progress
         if progress is None:
             raise StackError(f"rollout {rollout_id} never began; nothing was changed by it")
-        started = progress.started
-        target = started.target.sizing()
-        assert target.release is not None  # a rollout goes to a release
-        workloads = StackFile.load(run.stack.config_path).declaration().workloads()
-        stages = plan_stages(
-            started.current.sizing(),
-            target.release,
-            target.phase,
-            workloads,
-            shares=started.shares or DEFAULT_SHARES,
-            capacity=run.capacity,
-        )
-        if tuple(stage.name for stage in stages) != started.stages:
+        stages = stages_again(run, progress.started)
+        if tuple(stage.name for stage in stages) != progress.started.stages:
             raise StackError(
                 f"rollout {rollout_id} does not fit the declaration any more, which was changed "
                 "since; run `rightsize rollback`"
             )
         if progress.finished is None and progress.aborted is None:
             writer.append(Resumed() if abort is None else Aborted(reason=abort))
+        clear_request(record_dir, rollout_id)
         return _Controller(run, writer, stages).go_on()
 
 
-def _require_no_other(run: RolloutRun) -> None:
-    record_dir = run.stack.record_dir
-    for name in rollout_ids(record_dir)[-1:]:
-        progress = claim_journal(record_dir, name, run.clock).progress
-        if progress is not None and progress.finished is None:
-            raise PlanRejected(
-                f"rollout {name} is unfinished ({progress}); run `rightsize rollout --resume` or "
-                "`--abort` first"
-            )
+def _shared(policy: JudgePolicy, tests: int) -> JudgePolicy:
+    return policy.model_copy(update={"alpha_harm": policy.alpha_harm / tests})
+
+
+def stages_of(
+    run: RolloutRun, current: StackSizing, release: Release, phase: int
+) -> tuple[Stage, ...]:
+    """The stages of a rollout that has not begun. Raises PlanRejected when there is none."""
+    workloads = StackFile.load(run.stack.config_path).declaration().workloads()
+    stages = plan_stages(
+        current,
+        release,
+        phase,
+        workloads,
+        shares=run.shares,
+        capacity=capacity_by(run.cores),
+        full_load=run.full_load,
+    )
+    if not stages:
+        raise PlanRejected(f"release {release.short_id} at phase {phase} already runs")
+    return stages
+
+
+def stages_again(run: RolloutRun, started: Started) -> tuple[Stage, ...]:
+    """The stages of a rollout that has begun, from its journal and the declaration alone."""
+    target = started.target.sizing()
+    assert target.release is not None  # a rollout goes to a release
+    return plan_stages(
+        started.current.sizing(),
+        target.release,
+        target.phase,
+        StackFile.load(run.stack.config_path).declaration().workloads(),
+        shares=started.shares or DEFAULT_SHARES,
+        capacity=capacity_by(started.cores),
+        full_load=started.full_load,
+    )
+
+
+def capacity_by(cores: Mapping[str, float]) -> SlotCapacity | None:
+    """Cores of a slot at its least instances, from vCPU by instance type; None: none are known."""
+    if not cores:
+        return None
+
+    def capacity(size: FleetSize) -> float:
+        return cores.get(size.instance_type, 0.0) * max(size.min_instances, 1)
+
+    return capacity
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +202,7 @@ class _Controller:
         while True:
             progress = self.progress
             if progress.finished is not None:
+                clear_request(self.run.stack.record_dir, self.writer.rollout_id)
                 back = progress.rolled_back is not None
                 outcome = RolloutOutcome.ROLLED_BACK if back else RolloutOutcome.FINISHED
                 return self._result(outcome, progress.finished.sentence)
@@ -173,29 +214,39 @@ class _Controller:
             if progress.paused is not None:
                 sentence = f"paused: {progress.paused.reason}; `rightsize rollout --resume` goes on"
                 return self._result(RolloutOutcome.PAUSED, sentence)
-            self._step(progress)
+            stop = stop_asked(self.run, self.writer) or self._step(progress)
+            if stop is not None:
+                self._note(stop)
+                clear_request(self.run.stack.record_dir, self.writer.rollout_id)
 
-    def _step(self, progress: RolloutProgress) -> None:
-        """Whatever comes next; one or more events are noted by it."""
+    def _step(self, progress: RolloutProgress) -> Stop | None:
+        """Whatever comes next; one or more events are noted by it, or what stops it returned."""
         now = self._stage_in_force(progress)
         if now is not None and progress.unfinished_step is None:
             if now.kind is StageKind.SETTLE and not progress.promoted:
                 self._note(Promoted())
-                return
+                return None
             if now.kind is StageKind.RETIRE and not progress.retired:
                 self._note(Retired())
-                return
-            if now.is_judged and not self._is_let_in(progress):
-                self._watch(now)
-                return
+                return None
+            if now.is_judged and not ready(progress, now, moving_fleets(self.stages)):
+                return self._watching().shift(now)
+            if now.is_judged and not self._person_agrees(progress, now):
+                verdicts = _verdicts(progress)
+                return Paused(reason=f"{now.name} is let in by a person only ({verdicts})")
+        return self._advance(progress, now)
+
+    def _advance(self, progress: RolloutProgress, now: Stage | None) -> Stop | None:
+        """To the next stage, or again to the one that was begun."""
         found = next_stage(self.stages, progress, self._applied_sizing(now))
         if found.stage is None:
             target = sizing_id(self.stages[-1].sizing)
             self._note(Finished(sentence=f"{target} runs, and is what the live facts say"))
-        elif found.stage.needs_update:
-            self._apply(found.stage)
-        else:
-            self._soak(found.stage)
+            return None
+        if not found.stage.needs_update:
+            return self._soak(found.stage)
+        changed = world_changed(self.run, progress.started.fingerprint, program=True)
+        return changed or apply_stage(self.run, self.writer, found.stage, now, self._note)
 
     def _stage_in_force(self, progress: RolloutProgress) -> Stage | None:
         return next((stage for stage in self.stages if stage.name == progress.applied), None)
@@ -211,112 +262,76 @@ class _Controller:
                 return None
         return updates[0].sizing
 
-    def _apply(self, stage: Stage) -> None:
-        run = self.run
-        self._note(StepIntended(stage=stage.name, rollout=stage.sizing.rollout))
-        try:
-            StackFile.load(run.stack.config_path).write_sizing(stage.sizing)
-            self.writer.require_current()
-            result = apply_stack(
-                run.driver,
-                run.stack,
-                read=run.read,
-                confirm=lambda _plan: True,
-                clock=run.clock,
-                say=run.say,
-                settle_seconds=run.settle_s,
-            )
-            result.require_match()
-        except (UpdateFailed, FactsMismatch) as error:
-            self._note(Aborted(reason=f"{stage.name} could not be applied: {error}"))
-            return
-        except (StackError, PlanRejected) as error:  # nothing was started
-            self._note(Paused(reason=f"{stage.name} could not begin: {error}"))
-            return
-        record = None if result.record is None else result.record.number
-        self._note(StepApplied(stage=stage.name, record=record))
-
-    def _soak(self, stage: Stage) -> None:
-        self._note(StepIntended(stage=stage.name, rollout=stage.sizing.rollout))
-        self.run.clock.sleep(self.run.soak_s)
-        self._note(StepApplied(stage=stage.name))
-
-    def _is_let_in(self, progress: RolloutProgress) -> bool:
-        found = [progress.verdict_of(fleet) for fleet in moving_fleets(self.stages)]
-        return all(item is not None and item.decision is Decision.PROMOTE for item in found)
-
-    def _watch(self, stage: Stage) -> None:
-        """Look and judge until every fleet is let in, one is harmed, or it is no use."""
-        fleets = {key: self.run.watch(key) for key in moving_fleets(self.stages)}
-        began = {key: fleet.looks.server_now_ms() for key, fleet in fleets.items()}
-        usable_at = self.run.clock.monotonic()
-        while not self._is_let_in(self.progress):
-            self.run.clock.sleep(self.run.poll_s)
-            held = []
-            for key, fleet in fleets.items():
-                try:
-                    verdict = self._look(stage, key, fleet, began[key])
-                except RightsizingError as error:
-                    held.append(f"{key}: {error}")
-                    continue
-                if verdict.decision is Decision.ROLL_BACK:
-                    self._note(Aborted(reason=f"{key} at {stage.name}: {verdict.reason}"))
-                    return
-                if verdict.decision is Decision.HOLD:
-                    held.append(f"{key}: {verdict.reason}")
-            if not held:
-                usable_at = self.run.clock.monotonic()
-            elif self.run.clock.monotonic() - usable_at >= self.run.hold_s:
-                self._note(Paused(reason=f"{stage.name} is held, its weight stays; {held[0]}"))
-                return
-
-    def _look(self, stage: Stage, key: str, fleet: WatchedFleet, began_ms: int) -> Verdict:
-        known = self.progress.looks_of(key)
-        share = canary_share(stage.sizing.rollout.fleets[key])
-        after_ms = known[-1].end_ms if known else began_ms
-        read = fleet.looks.read(after_ms, canary_weight=share)
-        for look in read.looks:
-            self._note(Looked(stage=stage.name, workload=key, look=look))
-        started = self.progress.started
-        verdict = judge(
-            Evidence(
-                looks=(*known, *read.looks),
-                policy=started.policy,
-                calibration=started.calibration,
-                now_ms=read.now_ms,
-            )
+    def _person_agrees(self, progress: RolloutProgress, stage: Stage) -> bool:
+        if not progress.started.by_person or progress.approved:
+            return True
+        return self.run.let_in is not None and self.run.let_in(
+            f"{stage.name}: {_verdicts(progress)}"
         )
-        self._note(
-            Judged(
-                stage=stage.name,
-                workload=key,
-                looks=len(known) + len(read.looks),
-                now_ms=read.now_ms,
-                decision=verdict.decision,
-                quality=verdict.quality,
-                tripwires=verdict.tripwires,
-                reason=verdict.reason,
-            )
+
+    def _watching(self) -> Watching:
+        changed = changed_in_place(
+            self.progress.started.current.sizing(),
+            self.stages,
+            StackFile.load(self.run.stack.config_path).declaration().workloads(),
         )
-        return verdict
+        return Watching(self.run, self.writer, self.stages, changed, self._note)
+
+    def _soak(self, stage: Stage) -> Stop | None:
+        end = self.run.clock.now() + timedelta(seconds=self.run.soak_s)
+        self._note(StepIntended(stage=stage.name, rollout=stage.sizing.rollout, until=end))
+        until = self.progress.watched_until
+        assert until is not None  # just noted, perhaps with the end announced before a crash
+        stop = self._watching().soak(stage, until)
+        if stop is None:
+            self._note(StepApplied(stage=stage.name))
+        return stop
 
     def _go_back(self, aborted: Aborted) -> RolloutResult | None:
         came_out = go_back(self.run, self.writer, self.stages, aborted)
         self._note(came_out)
         if came_out.configuration_s is None:
-            return self._result(RolloutOutcome.NOT_RESTORED, came_out.sentence)
+            safe = came_out.traffic_s is not None
+            outcome = RolloutOutcome.TRAFFIC_ONLY if safe else RolloutOutcome.NOT_RESTORED
+            return self._result(outcome, came_out.sentence)
         self._note(Finished(sentence=f"rolled back: {aborted.reason}; {came_out.sentence}"))
         return None
 
     def _note(self, event: Event) -> None:
+        before = self.progress
         self.writer.append(event)
-        if not isinstance(event, Looked):
-            self._say(f"{self.writer.rollout_id}: {event.kind}")
-
-    def _say(self, sentence: str) -> None:
-        if self.run.say is not None:
-            with suppress(OSError):  # a closed terminal must not stop a rollout
-                self.run.say(sentence)
+        if not _is_routine(event, before):
+            say(self.run, _told(event))
 
     def _result(self, outcome: RolloutOutcome, sentence: str) -> RolloutResult:
         return RolloutResult(self.writer.rollout_id, outcome, sentence, self.progress)
+
+
+def _verdicts(progress: RolloutProgress) -> str:
+    newest = {item.workload: item for item in progress.verdicts}
+    return "; ".join(f"{key}: {item.reason}" for key, item in sorted(newest.items()))
+
+
+def _is_routine(event: Event, before: RolloutProgress) -> bool:
+    """What is not worth a line: each look, and a verdict that says the same as the one before."""
+    if isinstance(event, Judged):
+        known = before.verdict_of(event.workload)
+        same = known is not None and known.decision is event.decision
+        return same and known is not None and known.looks // TOLD_LOOKS == event.looks // TOLD_LOOKS
+    return isinstance(event, Looked)
+
+
+def _told(event: Event) -> str:
+    """One line for a person who looks on."""
+    match event:
+        case StepIntended():
+            return f"{event.stage} begins"
+        case StepApplied():
+            down = [f"{key} was down {took:.1f} s" for key, took in event.downtime_s.items()]
+            return "; ".join([f"{event.stage} is done", *down])
+        case Judged():
+            return f"{event.stage} {event.workload}: {event.decision.value}, {event.reason}"
+        case Paused() | Aborted():
+            return f"{event.kind}: {event.reason}"
+        case _:
+            return event.kind

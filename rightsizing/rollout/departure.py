@@ -49,7 +49,10 @@ def find_departure(
         note = f"an apply of {sizing_id(sizing)} was interrupted at {intent.started:%H:%M} UTC"
         return Departure(sizing, sizing_id(sizing), None, NEWER_THAN_ALL, (note,))
     if newest is None:
-        raise NothingToRestore("there is nothing to roll back to: the stack has no finished update")
+        raise NothingToRestore(
+            "there is nothing to roll back to: the stack has no finished update; nothing was "
+            "changed, `rightsize apply` applies what its file says"
+        )
     if killed is not None:
         return _killed(file, newest, killed)
     _require_running(history, newest, anything=anything)

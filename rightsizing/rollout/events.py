@@ -24,6 +24,8 @@ class Started(FrozenModel):
 
     ``fingerprint`` identifies program and declaration, so that a change that lands meanwhile is
     seen; ``good_record`` is the number of the ledger's record to go back to, if there is one.
+    ``cores`` (vCPU by instance type) and ``latency_bounds_s`` (by workload: a request that takes
+    longer is slow) were read at the start, so that resuming does not depend on reading them again.
     """
 
     kind: Literal["started"] = "started"
@@ -31,18 +33,32 @@ class Started(FrozenModel):
     target: IntendedSizing
     stages: tuple[str, ...] = Field(min_length=1)
     shares: tuple[float, ...] = ()
+    full_load: bool = False
     policy: JudgePolicy = JudgePolicy()
     calibration: Calibration = Calibration()
+    policies: dict[str, JudgePolicy] = Field(
+        default_factory=dict, description="by workload, where it has its own"
+    )
+    calibrations: dict[str, Calibration] = Field(default_factory=dict)
+    by_person: bool = Field(default=False, description="a person lets every step in")
     fingerprint: str = ""
     good_record: int | None = None
+    cores: dict[str, float] = Field(default_factory=dict)
+    latency_bounds_s: dict[str, float] = Field(default_factory=dict)
+    bake_looks: int = Field(
+        default=0,
+        ge=0,
+        description="looks without harm that let a step before the last one in; 0: shown safe",
+    )
 
 
 class StepIntended(FrozenModel):
-    """The update to this stage begins now."""
+    """The update to this stage begins now; of a stage that only watches, ``until`` is its end."""
 
     kind: Literal["step_intended"] = "step_intended"
     stage: str
     rollout: RolloutState
+    until: datetime | None = None
 
 
 class StepApplied(FrozenModel):
@@ -51,6 +67,9 @@ class StepApplied(FrozenModel):
     kind: Literal["step_applied"] = "step_applied"
     stage: str
     record: int | None = Field(default=None, description="number in the release ledger")
+    downtime_s: dict[str, float] = Field(
+        default_factory=dict, description="measured, by workload that was stopped to change it"
+    )
 
 
 class Looked(FrozenModel):

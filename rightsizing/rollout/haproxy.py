@@ -1,25 +1,21 @@
 """Weights of containers behind HAProxy, by its runtime API: ``Traffic`` for a Docker engine.
 
-The socket is a UNIX path or ``host:port`` with ``level admin``. HAProxy's weights are 0 to 256, so
-a share is exact to 0.4 %. A change lasts until HAProxy is restarted or reloaded, whose
-configuration has to say the same (HAProxy 2.6 management guide, section 9.3).
+HAProxy's weights are 0 to 256, so a share is exact to 0.4 %. A change lasts until HAProxy is
+restarted or reloaded, whose configuration has to say the same (HAProxy 2.6 management guide,
+section 9.3).
 """
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 from rightsizing.errors import ConfigError, StackError
 from rightsizing.model.rollout import Slot
+from rightsizing.rollout.haproxysocket import HaproxySocket
 from rightsizing.rollout.traffic import TrafficChange, Weights
 
 MAX_HAPROXY_WEIGHT = 256
-TIMEOUT_S = 5.0  # an answer of the runtime API takes milliseconds
-_MAX_ANSWER_BYTES = 1_000_000
 _MAINTENANCE, _DRAIN = 0x01, 0x08  # SRV_ADMF_FMAINT and SRV_ADMF_FDRAIN: forced by somebody
 
 
@@ -70,8 +66,8 @@ class HaproxyTraffic:
                 continue
             name = f"{self.backend}/{self.servers[slot]}"
             if wanted[slot]:
-                self._tell(f"set server {name} state ready")
-            self._tell(f"set server {name} weight {wanted[slot]}")
+                HaproxySocket(self.address).tell(f"set server {name} state ready")
+            HaproxySocket(self.address).tell(f"set server {name} weight {wanted[slot]}")
         after = self.weights()
         if after != wanted:
             raise StackError(
@@ -82,7 +78,7 @@ class HaproxyTraffic:
 
     def _states(self) -> dict[str, dict[str, str]]:
         """Rows of ``show servers state`` by server; the columns are named in its second line."""
-        lines = self._ask(f"show servers state {self.backend}").splitlines()
+        lines = HaproxySocket(self.address).ask(f"show servers state {self.backend}").splitlines()
         header = next((line for line in lines if line.startswith("# ")), "")
         names = header.removeprefix("# ").split()
         rows = [line.split() for line in lines if line and not line.startswith("#")]
@@ -95,38 +91,6 @@ class HaproxyTraffic:
             said = lines[0] if lines else "nothing"
             raise StackError(f"HAProxy knows no backend {self.backend} (it says: {said})")
         return found
-
-    def _tell(self, command: str) -> None:
-        answer = self._ask(command).strip()
-        if answer:  # silence is consent
-            raise StackError(f"HAProxy refused `{command}`: {answer.splitlines()[0]}")
-
-    def _ask(self, command: str) -> str:
-        try:
-            with closing(self._connected()) as connection:
-                connection.sendall(command.encode("ascii") + b"\n")
-                answer = bytearray()
-                while len(answer) < _MAX_ANSWER_BYTES and (part := connection.recv(65_536)):
-                    answer += part
-                return answer.decode("utf-8", "replace")
-        except OSError as error:
-            raise StackError(
-                f"HAProxy's runtime socket {self.address} does not answer ({error}); check that "
-                "it runs and that the socket has `level admin`"
-            ) from error
-
-    def _connected(self) -> socket.socket:
-        host, _, port = self.address.rpartition(":")
-        if host and port.isdigit():
-            return socket.create_connection((host, int(port)), timeout=TIMEOUT_S)
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(TIMEOUT_S)
-        try:
-            connection.connect(str(Path(self.address)))
-        except OSError:
-            connection.close()
-            raise
-        return connection
 
 
 def scaled(weights: Weights) -> dict[Slot, int]:

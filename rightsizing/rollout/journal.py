@@ -27,7 +27,7 @@ from rightsizing.errors import ConfigError, StackError, StackLocked
 from rightsizing.rollout.events import Entry, Event
 from rightsizing.rollout.progress import RolloutProgress, fold, follow
 from rightsizing.stack.clock import Clock
-from rightsizing.stack.durable import PRIVATE_MODE, replace_file
+from rightsizing.stack.durable import PRIVATE_MODE, replace_file, sync_folder
 
 ROLLOUTS_FOLDER = "rollouts"
 FENCE_FILE = "rollout.fence"
@@ -167,7 +167,7 @@ class JournalWriter:
             finally:
                 os.close(descriptor)
             if is_new:
-                _sync_folder(self._path.parent)
+                sync_folder(self._path.parent)
         except OSError as error:
             raise StackError(
                 f"{self._path} could not be written ({error.strerror}); the rollout stays where "
@@ -295,11 +295,3 @@ def _corrupt(
 
 def _number(name: str) -> int:
     return int(name.split("-", 1)[0])
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -24,6 +24,7 @@ _MINUTE_MS = MINUTE_S * 1000
 PATIENCE_S = 180  # how long a newest minute with a silent arm is waited for; the judge's staleness
 SPAN_MINUTES = 180  # of one question, the future included: 10 metrics of 2 arms are 3,600 points
 BALANCER, GROUPS, AGENT = "AWS/ApplicationELB", "AWS/EC2", "CWAgent"
+SERVICES = "AWS/ECS"  # shares of what the service's tasks reserve
 _QUERIES_A_CALL = 500  # GetMetricData's own limit
 
 
@@ -32,7 +33,8 @@ class ArmMetrics:
     """Where one arm's metrics are. ``load_balancer`` and ``target_group`` as in dimensions.
 
     ``kills``: namespace and name of a count of kills for want of memory by Auto Scaling group,
-    where something reports one; AWS itself has none.
+    where something reports one; AWS itself has none. ``service``: cluster and service name of an
+    ECS service, which then is where CPU and memory come from; ``group_name`` means nothing then.
     """
 
     slot: Slot
@@ -42,6 +44,7 @@ class ArmMetrics:
     cores_an_instance: float | None = None
     expected_targets: int | None = None
     kills: tuple[str, str] | None = None
+    service: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,9 @@ _MEAN = _Metric("TargetResponseTime", "Average")
 _HEALTHY = _Metric("HealthyHostCount", "Minimum")
 _CPU = _Metric("CPUUtilization", "Average", GROUPS, of_group=True)
 _MEMORY = _Metric("mem_used_percent", "Maximum", AGENT, of_group=True)
-_ALWAYS = (_REQUESTS, _FAILED, _REFUSED, _TIMED, _P99, _MEAN, _HEALTHY, _CPU, _MEMORY)
+_SERVICE_CPU = _Metric("CPUUtilization", "Average", SERVICES, of_group=True)
+_SERVICE_MEMORY = _Metric("MemoryUtilization", "Maximum", SERVICES, of_group=True)
+_ALWAYS = (_REQUESTS, _FAILED, _REFUSED, _TIMED, _P99, _MEAN, _HEALTHY)
 
 
 @dataclass(slots=True)
@@ -152,7 +157,7 @@ class LookReader:
 
     def _metrics(self, arm: ArmMetrics) -> tuple[_Metric, ...]:
         more = [metric for metric in (self._slow(), _kills(arm)) if metric is not None]
-        return (*_ALWAYS, *more)
+        return (*_ALWAYS, *_usage(arm), *more)
 
     def _slow(self) -> _Metric | None:
         if self.latency_bound_s is None:
@@ -217,6 +222,7 @@ class LookReader:
         slow_count = series.at(slow, minute)
         kills = _kills(arm)
         cores = arm.cores_an_instance
+        cpu, memory = _usage(arm)
         return ArmLook(
             requests=_count(requests),
             errors=None if requests is None else _count(sum(error or 0.0 for error in errors)),
@@ -226,13 +232,18 @@ class LookReader:
             else _count(slow_count or 0.0),
             latency_p99_ms=_ms(series.at(_P99, minute)),
             latency_mean_ms=_ms(series.at(_MEAN, minute)),
-            cpu_share=_share(series.at(_CPU, minute)),
-            memory_share=_share(series.at(_MEMORY, minute)),
+            cpu_share=_share(series.at(cpu, minute)),
+            memory_share=_share(series.at(memory, minute)),
             capacity_cores=cores * healthy if cores is not None and healthy else None,
             oom_kills=_count(series.at(kills, minute)) or 0,
             healthy_targets=_count(healthy),
             expected_targets=arm.expected_targets,
         )
+
+
+def _usage(arm: ArmMetrics) -> tuple[_Metric, _Metric]:
+    """CPU and memory, of instances or of tasks."""
+    return (_CPU, _MEMORY) if arm.service is None else (_SERVICE_CPU, _SERVICE_MEMORY)
 
 
 def _kills(arm: ArmMetrics) -> _Metric | None:
@@ -243,11 +254,11 @@ def _kills(arm: ArmMetrics) -> _Metric | None:
 
 
 def _query(key: str, metric: _Metric, arm: ArmMetrics) -> Json:
-    where = (
-        {"AutoScalingGroupName": arm.group_name}
-        if metric.of_group
-        else {"LoadBalancer": arm.load_balancer, "TargetGroup": arm.target_group}
-    )
+    where = {"LoadBalancer": arm.load_balancer, "TargetGroup": arm.target_group}
+    if metric.namespace == SERVICES and arm.service is not None:
+        where = dict(zip(("ClusterName", "ServiceName"), arm.service, strict=True))
+    elif metric.of_group:
+        where = {"AutoScalingGroupName": arm.group_name}
     return {
         "Id": key,
         "MetricStat": {

@@ -13,11 +13,12 @@ from enum import StrEnum, unique
 
 from rightsizing.errors import PlanRejected, RightsizingError
 from rightsizing.model.base import NoData
+from rightsizing.model.freeze import FreezeWindow
 from rightsizing.model.quarantine import QuarantineEntry, find_quarantined
 from rightsizing.model.release import Release
 from rightsizing.model.rollout import Slot
 from rightsizing.model.size import FleetSize
-from rightsizing.model.update import OperationResult, Step, StepOp
+from rightsizing.model.update import Json, OperationResult, Step, StepOp
 from rightsizing.rollout.stages import Stage, StageKind
 from rightsizing.stack.inverse import inverse_diff
 from rightsizing.stack.livefacts import AwsReader
@@ -38,6 +39,11 @@ class Question(StrEnum):
     FREEZE = "freeze"
     BUDGET = "budget"
     CAPACITY = "capacity"
+    FACTS = "facts"
+    TREE = "tree"
+    DOWNTIME = "downtime"
+    TRAFFIC = "traffic"
+    STAGING = "staging"
 
 
 @unique
@@ -85,15 +91,6 @@ class Preflight:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class FreezeWindow:
-    """A span in which nothing is rolled out. Both ends aware UTC; ``end`` is not part of it."""
-
-    start: datetime
-    end: datetime
-    reason: str
-
-
 def check_alarms(aws: AwsReader, dimension_values: frozenset[str]) -> Check:
     """Whether every alarm about these resources is OK, which needs data.
 
@@ -106,7 +103,7 @@ def check_alarms(aws: AwsReader, dimension_values: frozenset[str]) -> Check:
             alarm
             for alarm in aws.pages("cloudwatch", "describe_alarms", "MetricAlarms")
             if not alarm["AlarmName"].startswith(AUTOSCALER_ALARMS)
-            and any(item.get("Value") in dimension_values for item in alarm.get("Dimensions", ()))
+            and not dimension_values.isdisjoint(_dimension_values(alarm))
         ]
     except RightsizingError as error:
         return Check(Question.ALARMS, Answer.UNKNOWN, f"the alarms cannot be read: {error}")
@@ -245,6 +242,15 @@ def check_offerings(aws: AwsReader, instance_types: Sequence[str], zones: Sequen
     )
 
 
+def _dimension_values(alarm: Json) -> list[str]:
+    """Of the alarm's own metric, and of every metric in its formula."""
+    metrics = [
+        alarm,
+        *(query.get("MetricStat", {}).get("Metric", {}) for query in alarm.get("Metrics", ())),
+    ]
+    return [item["Value"] for metric in metrics for item in metric.get("Dimensions", ())]
+
+
 def _doubled(stages: Sequence[Stage]) -> Mapping[str, FleetSize]:
     """What the filled stage runs in slots without weight, by fleet."""
     found = {}
@@ -254,7 +260,9 @@ def _doubled(stages: Sequence[Stage]) -> Mapping[str, FleetSize]:
         for key, fleet in stage.sizing.rollout.fleets.items():
             for slot in Slot:
                 state = fleet.slot(slot)
-                if state is not None and state.weight == 0:
+                if state is None or state.weight > 0:
+                    continue
+                if isinstance(state.size, FleetSize):  # a container's engine is paid for anyhow
                     found[key] = state.size
     return found
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum, unique
 
 from rightsizing.errors import StackError
-from rightsizing.model.verdict import Evidence, Look
+from rightsizing.model.verdict import Calibration, Evidence, JudgePolicy, Look
 from rightsizing.rollout.events import (
     Aborted,
     Entry,
@@ -24,6 +25,8 @@ from rightsizing.rollout.events import (
     StepApplied,
     StepIntended,
 )
+
+WEIGHT_STAGE = "weight-"  # begins the name of every stage in which both slots serve
 
 
 @unique
@@ -42,7 +45,8 @@ class RolloutProgress:
     """The fold of all entries so far.
 
     ``intended`` without the same ``applied`` is a step that may or may not have happened. Looks and
-    verdicts are those of the stage last applied.
+    verdicts are those of the stage last applied, or of the one that only watches now.
+    ``watched_until`` is when that one ends. ``approved``: resumed since the newest verdict.
     """
 
     started: Started
@@ -57,6 +61,9 @@ class RolloutProgress:
     promoted: bool = False
     retired: bool = False
     finished: Finished | None = None
+    watched_until: datetime | None = None
+    approved: bool = False
+    downtime_s: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def status(self) -> RolloutStatus:
@@ -88,12 +95,33 @@ class RolloutProgress:
         own = [verdict for verdict in self.verdicts if verdict.workload == workload]
         return own[-1] if own else None
 
+    @property
+    def deciding_stage(self) -> str | None:
+        """The last weight before everything: what is let in there has to be shown safe."""
+        weights = [name for name in self.started.stages if name.startswith(WEIGHT_STAGE)]
+        return weights[-1] if weights else None
+
+    def policy_of(self, stage: str, workload: str = "") -> JudgePolicy:
+        """What the judge holds at a stage, and of a workload that has its own policy.
+
+        The load of busy hours is asked of the deciding stage alone: a smaller share of the traffic
+        cannot have it.
+        """
+        policy = self.started.policies.get(workload, self.started.policy)
+        if stage == self.deciding_stage:
+            return policy
+        return policy.model_copy(update={"min_load_coverage": 0.0})
+
+    def calibration_of(self, workload: str) -> Calibration:
+        """What was known of a workload before the rollout."""
+        return self.started.calibrations.get(workload, self.started.calibration)
+
     def evidence_of(self, verdict: Judged) -> Evidence:
         """All the verdict was made of, to compute it again. Only of the present stage."""
         return Evidence(
             looks=self.looks_of(verdict.workload)[: verdict.looks],
-            policy=self.started.policy,
-            calibration=self.started.calibration,
+            policy=self.policy_of(verdict.stage, verdict.workload),
+            calibration=self.calibration_of(verdict.workload),
             now_ms=verdict.now_ms,
         )
 
@@ -126,17 +154,31 @@ def follow(progress: RolloutProgress | None, event: Event) -> RolloutProgress:
     found = replace(progress, entries=progress.entries + 1)
     match event:
         case StepIntended():
-            found = replace(found, intended=event.stage, applied=_before(found, event))
+            until = found.watched_until or event.until  # done again, it ends as announced first
+            found = replace(
+                found,
+                intended=event.stage,
+                applied=_before(found, event),
+                watched_until=None if event.until is None else until,
+            )
         case StepApplied():
-            found = replace(found, applied=event.stage, looks=(), verdicts=())
+            found = replace(
+                found,
+                applied=event.stage,
+                looks=(),
+                verdicts=(),
+                watched_until=None,
+                approved=False,
+                downtime_s={**found.downtime_s, **event.downtime_s},
+            )
         case Looked():
             found = replace(found, looks=(*found.looks, event))
         case Judged():
-            found = replace(found, verdicts=(*found.verdicts, event))
+            found = replace(found, verdicts=(*found.verdicts, event), approved=False)
         case Paused():
             found = replace(found, paused=event)
         case Resumed():
-            found = replace(found, paused=None)
+            found = replace(found, paused=None, approved=True)
         case Aborted():
             found = replace(found, aborted=found.aborted or event)
         case RolledBack():
@@ -153,6 +195,12 @@ def _before(progress: RolloutProgress, event: StepIntended) -> str | None:
     return None if progress.applied == event.stage else progress.applied
 
 
+def _looked_at(progress: RolloutProgress) -> tuple[str | None, ...]:
+    """The stage in force, and the one that only watches."""
+    watched = progress.intended if progress.watched_until is not None else None
+    return (progress.applied, watched)
+
+
 def _require_order(progress: RolloutProgress, event: Event) -> None:
     problem = ""
     if progress.finished is not None:
@@ -166,7 +214,7 @@ def _require_order(progress: RolloutProgress, event: Event) -> None:
             problem = f"it has no stage {event.stage}"
         elif isinstance(event, StepApplied) and event.stage != progress.intended:
             problem = f"{event.stage} was not the step intended last"
-    elif isinstance(event, Looked | Judged) and event.stage != progress.applied:
+    elif isinstance(event, Looked | Judged) and event.stage not in _looked_at(progress):
         problem = f"{event.stage} is not the stage applied last"
     elif isinstance(event, RolledBack) and progress.aborted is None:
         problem = "it was not aborted"

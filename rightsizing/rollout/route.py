@@ -9,7 +9,7 @@ from rightsizing.errors import ConfigError
 from rightsizing.model.base import NoData
 from rightsizing.model.quarantine import QuarantineEntry
 from rightsizing.model.release import Release
-from rightsizing.model.size import FleetSize
+from rightsizing.model.size import ServiceSize, Size
 from rightsizing.model.stackconfig import StackSizing
 from rightsizing.model.update import HistoryEntry
 from rightsizing.rollout.departure import NEWER_THAN_ALL, find_departure
@@ -157,14 +157,16 @@ def _without_lost_slots(target: StackSizing, leaving: StackSizing, file: StackFi
     Filling one again would start instances that serve nobody, and the weight would wait for them.
     """
     try:
-        declared = file.declaration().fleets
+        found = file.declaration()
     except ConfigError:
         return target
+    declared: dict[str, Size] = {key: item.size for key, item in found.fleets.items()}
+    declared |= {key: item.size for key, item in found.containers.items() if item.proxy}
     fleets = dict(target.rollout.fleets)
     for workload in fleets.keys() & declared.keys():
         rollout = fleets[workload]
-        size = live_size(leaving, workload, declared[workload].size)
-        if not isinstance(size, FleetSize):
+        size = live_size(leaving, workload, declared[workload])
+        if isinstance(size, ServiceSize):
             continue
         slot = rollout.live.other
         idle, held = rollout.slot(slot), expected_slots(leaving, workload, size).slot(slot)

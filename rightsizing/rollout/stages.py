@@ -3,6 +3,7 @@
     fill      every fleet's other slot gets the new size at weight 0; what cannot be run twice, or
               needs no second slot, changes in place, and its downtime is said
     weight-N  the other slot takes N %, by capacity: at 50 % a core of either slot has the same load
+    weight-full-load   the other slot has, a core, the load the old one had alone
     settled   the other slot takes everything; this is what ``plan.slots.settle_rollout`` says
     soak      the same, watched; no update
     retired   the old slots are emptied
@@ -14,7 +15,7 @@ rollback from there goes to the update before it and never to a half-moved weigh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 from itertools import pairwise
@@ -22,17 +23,20 @@ from itertools import pairwise
 from rightsizing.errors import ConfigError
 from rightsizing.model.release import Release
 from rightsizing.model.rollout import FleetRollout, RolloutState, Slot, SlotState
-from rightsizing.model.size import FleetSize
+from rightsizing.model.size import ContainerSize, FleetSize, ServiceSize
 from rightsizing.model.stackconfig import StackSizing
 from rightsizing.model.workload import Workload, WorkloadKind
 from rightsizing.plan.slots import FULL_WEIGHT, SETTLED, retire_old_slots, settle_rollout
-from rightsizing.rollout.progress import RolloutProgress
+from rightsizing.rollout.progress import WEIGHT_STAGE, RolloutProgress
 from rightsizing.stack.applied import live_size
 from rightsizing.stack.comparison import expected_slots
 
 DEFAULT_SHARES = (5.0, 25.0, 50.0, 100.0)  # %, the last one is everything
 WEIGHT_TOTAL = 1000  # so that a share is exact to 0.1 %; a single weight stays under 999
 ALL = 100.0
+FULL_LOAD = f"{WEIGHT_STAGE}full-load"
+FULL_LOAD_SHARE = -1.0  # no percentage: it follows from both slots' cores
+MOST_OF_TRAFFIC = 0.92  # there, so that the old slot stays a baseline; covers the 90 % asked for
 
 # Cores a slot of this size starts with; only ratios matter.
 SlotCapacity = Callable[[FleetSize], float]
@@ -86,6 +90,7 @@ def plan_stages(
     *,
     shares: Sequence[float] = DEFAULT_SHARES,
     capacity: SlotCapacity | None = None,
+    full_load: bool = False,
 ) -> tuple[Stage, ...]:
     """All stages from ``current`` to ``release`` at ``phase``; none when that already applies.
 
@@ -93,12 +98,14 @@ def plan_stages(
         workloads: as declared; a fleet that may not run twice keeps its slot and changes in place.
         shares: percentages, rising, the last one 100.
         capacity: cores of a slot; without it both slots count alike.
+        full_load: with one more weight before everything. At 50 % both slots share the load, so a
+            core of the new one has less than it will have alone, and proves nothing about that.
 
     Raises ConfigError for shares that do not rise to 100.
     """
     _check_shares(shares)
     final = _settled(current, release, phase, workloads)
-    before = _running_slots(current, release, phase)
+    before = _running_slots(current, release, phase, final.fleets)
     moving = tuple(
         key
         for key, fleet in final.fleets.items()
@@ -112,9 +119,12 @@ def plan_stages(
         filled = replace(target, rollout=weigh.at("fill", 0.0))
         stages.append(Stage("fill", StageKind.FILL, filled, 0.0, downtime))
         for share in shares[:-1]:
-            name = f"weight-{share:g}"
+            name = f"{WEIGHT_STAGE}{share:g}"
             sizing = replace(target, rollout=weigh.at(name, share))
             stages.append(Stage(name, StageKind.SHIFT, sizing, share))
+        if full_load:
+            sizing = replace(target, rollout=weigh.at(FULL_LOAD, FULL_LOAD_SHARE))
+            stages.append(Stage(FULL_LOAD, StageKind.SHIFT, sizing, FULL_LOAD_SHARE))
     elif target == current or (not downtime and _same(current, target, workloads)):
         return ()
     stages.append(Stage(SETTLED, StageKind.SETTLE, target, ALL, () if moving else downtime))
@@ -159,6 +169,22 @@ def moving_fleets(stages: Sequence[Stage]) -> tuple[str, ...]:
     )
 
 
+def changed_in_place(
+    current: StackSizing, stages: Sequence[Stage], workloads: Sequence[Workload]
+) -> tuple[str, ...]:
+    """Workloads that get another size without a second slot: they are watched by themselves."""
+    moving = moving_fleets(stages)
+    target = stages[-1].sizing
+    return tuple(
+        workload.key
+        for workload in workloads
+        if workload.size is not None
+        and workload.key not in moving
+        and live_size(current, workload.key, workload.size)
+        != live_size(target, workload.key, workload.size)
+    )
+
+
 def canary_share(fleet: FleetRollout) -> float:
     """Share (0-1) of the traffic that the live slot, which holds the new size, has by weight."""
     total = sum(_weight(fleet, slot) for slot in Slot)
@@ -187,8 +213,12 @@ class _Weighing:
         assert old is not None  # the serving slot holds a size
         assert new is not None  # FleetRollout refuses a live slot without one
         weight_old, weight_new = FULL_WEIGHT, 0
-        if share > 0:
-            odds = share / (ALL - share) * self._ratio(old.size, new.size)
+        if share != 0:
+            ratio = self._ratio(old.size, new.size)
+            odds = share / (ALL - share) * ratio
+            if share == FULL_LOAD_SHARE:
+                part = min(ratio, MOST_OF_TRAFFIC)
+                odds = part / (1 - part)
             weight_new = min(max(round(WEIGHT_TOTAL * odds / (1 + odds)), 1), WEIGHT_TOTAL - 1)
             weight_old = WEIGHT_TOTAL - weight_new
         states = {
@@ -197,8 +227,10 @@ class _Weighing:
         }
         return FleetRollout(live=slot.other, a=states[Slot.A], b=states[Slot.B])
 
-    def _ratio(self, old: FleetSize, new: FleetSize) -> float:
+    def _ratio(self, old: FleetSize | ContainerSize, new: FleetSize | ContainerSize) -> float:
         """Capacity of the new slot over the old one's; 1 when either is not known."""
+        if isinstance(old, ContainerSize) or isinstance(new, ContainerSize):
+            return 1.0  # one container a slot: no second one will share what it cannot carry
         if self.capacity is None:
             return 1.0
         cores_old, cores_new = self.capacity(old), self.capacity(new)
@@ -209,9 +241,10 @@ def _settled(
     current: StackSizing, release: Release, phase: int, workloads: Sequence[Workload]
 ) -> RolloutState:
     """Where it ends: as ``settle_rollout`` says, singletons in the slot they have."""
-    final = settle_rollout(current, release, phase)
+    proxied = {workload.key for workload in workloads if workload.proxied}
+    final = settle_rollout(current, release, phase, proxied)
     fleets = dict(final.fleets)
-    before = _running_slots(current, release, phase)
+    before = _running_slots(current, release, phase, proxied)
     for workload in workloads:
         size = release.size_at(workload.key, phase)
         if workload.may_run_twice or not isinstance(size, FleetSize) or workload.key not in fleets:
@@ -226,15 +259,17 @@ def _settled(
     return final.model_copy(update={"fleets": fleets})
 
 
-def _running_slots(current: StackSizing, release: Release, phase: int) -> dict[str, FleetRollout]:
-    """Slots of the release's fleets as they are now."""
+def _running_slots(
+    current: StackSizing, release: Release, phase: int, slotted: Collection[str]
+) -> dict[str, FleetRollout]:
+    """Slots as they are now: of the release's fleets, and of its containers among ``slotted``."""
     found = {}
     for key in release.workloads():
         size = release.size_at(key, phase)
-        if isinstance(size, FleetSize):
+        if isinstance(size, FleetSize) or (isinstance(size, ContainerSize) and key in slotted):
             declared = release.baseline.get(key, size)
             now = current.size_of(key, declared)
-            assert isinstance(now, FleetSize)  # size_of refuses another kind
+            assert not isinstance(now, ServiceSize)  # size_of refuses another kind
             found[key] = expected_slots(current, key, now)
     return found
 
@@ -258,7 +293,7 @@ def _same(current: StackSizing, target: StackSizing, workloads: Sequence[Workloa
         now = live_size(current, workload.key, workload.size)
         if now != live_size(target, workload.key, workload.size):
             return False
-        if isinstance(now, FleetSize):
+        if workload.has_slots and not isinstance(now, ServiceSize):
             slots = expected_slots(current, workload.key, now)
             if slots != expected_slots(target, workload.key, now):
                 return False

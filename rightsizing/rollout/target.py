@@ -24,6 +24,7 @@ from rightsizing.stack.record import ReleaseRecord, Verdict
 
 _RECORD_NUMBER = re.compile(r"^\d{1,6}$")
 _RELEASE = re.compile(r"^(?P<prefix>[0-9a-f]{4,64})(@(?P<phase>\d))?$")
+_UNCHANGED = "nothing was changed, `rightsize history` lists what was applied"
 _RESTORABLE = (Verdict.GOOD, Verdict.UNVERIFIED)
 
 
@@ -118,7 +119,7 @@ def _named(
     if entry is not None:
         raise PlanRejected(
             f"--to {to} is {sizing_id(found[0].sizing)}, which is quarantined ({entry.reason}); "
-            "run `rightsize quarantine lift` first if you are sure"
+            "nothing was changed, run `rightsize quarantine lift` first if you are sure"
         )
     chosen = found[0]
     return chosen if _verdict(chosen) is not Verdict.UNVERIFIED else _unverified(chosen)
@@ -171,19 +172,22 @@ def _why_nothing(
     updates: Sequence[AppliedUpdate], older: Sequence[Target], allowed: Sequence[Target]
 ) -> str:
     if not updates:
-        return "there is nothing to roll back to: the stack has no finished update"
+        return f"there is nothing to roll back to: the stack has no finished update; {_UNCHANGED}"
     if not older:
         return (
             "there is nothing to roll back to: no earlier update that succeeded has another "
-            "release, phase or live size"
+            f"release, phase or live size; {_UNCHANGED}"
         )
     if not allowed:
         names = ", ".join(dict.fromkeys(str(sizing_id(target.sizing)) for target in older))
         return (
-            f"there is nothing to roll back to: quarantined is {names}; "
+            f"there is nothing to roll back to: quarantined is {names}; nothing was changed, "
             "`rightsize plan` makes a new release"
         )
     found = ", ".join(
         f"{sizing_id(target.sizing)} is {_verdict(target).value}" for target in allowed[:3]
     )
-    return f"there is nothing good to roll back to: {found}; name one with --to if you are sure"
+    return (
+        f"there is nothing good to roll back to: {found}; nothing was changed, name one with --to "
+        "if you are sure"
+    )

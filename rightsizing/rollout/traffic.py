@@ -156,12 +156,8 @@ def find_alb_traffic(aws: AwsControl, scope: Scope, workload: str) -> AlbTraffic
         )
     balancers = {
         balancer
-        for group in aws.pages(
-            "elbv2",
-            "describe_target_groups",
-            "TargetGroups",
-            TargetGroupArns=sorted(groups.values()),
-        )
+        for group in aws.pages("elbv2", "describe_target_groups", "TargetGroups")
+        if group["TargetGroupArn"] in groups.values()
         for balancer in group.get("LoadBalancerArns", ())
     }
     for balancer in sorted(balancers):

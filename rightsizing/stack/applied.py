@@ -20,7 +20,7 @@ from rightsizing.model.declaration import (
     StackDeclaration,
     parse_declaration,
 )
-from rightsizing.model.size import FleetSize, Size
+from rightsizing.model.size import ContainerSize, FleetSize, Size
 from rightsizing.model.stackconfig import StackSizing, parse_stack_sizing
 from rightsizing.model.update import (
     SIZING_KEYS,
@@ -64,9 +64,9 @@ def sizing_id(sizing: StackSizing) -> SizingId:
 
 
 def live_size(sizing: StackSizing, workload: str, declared: Size) -> Size:
-    """The size a workload serves with: of a fleet's live slot, else the release's or declared."""
+    """The size a workload serves with: of its live slot, else the release's or declared."""
     rollout = sizing.rollout.fleets.get(workload)
-    if rollout is not None and isinstance(declared, FleetSize):
+    if rollout is not None and isinstance(declared, FleetSize | ContainerSize):
         state = rollout.slot(rollout.live)
         if state is not None:
             return state.size

@@ -14,7 +14,7 @@ from rightsizing.errors import ConfigError, FactsMismatch, PlanRejected, StackEr
 from rightsizing.model.base import NoData
 from rightsizing.model.facts import FactsReport
 from rightsizing.model.stackconfig import StackSizing
-from rightsizing.model.update import HistoryEntry, OperationResult
+from rightsizing.model.update import HistoryEntry, OperationResult, UpdateStatus
 from rightsizing.stack.applied import (
     AppliedUpdate,
     applied_updates,
@@ -93,6 +93,7 @@ def apply_stack(
     say: Say | None = None,
     settle_seconds: float = SETTLE_SECONDS,
     refresh: bool = True,
+    preview: bool = True,
 ) -> ApplyResult:
     """Apply what the stack's configuration file says.
 
@@ -102,6 +103,7 @@ def apply_stack(
         settle_seconds: how long live facts may take to become what the sizing says.
         refresh: read the live cloud before deciding what to change; without it the engine believes
             its state, and does not see what a killed update or a hand edit left behind.
+        preview: without it ``confirm`` is shown an empty one; for steps agreed to before.
 
     Raises:
         ConfigError: the configuration file is wrong.
@@ -112,9 +114,10 @@ def apply_stack(
     """
     clock = clock or SystemClock()
     with hold_lease(stack.record_dir, "apply"):
-        return _Apply(driver, stack, read, clock, listener, say, settle_seconds, refresh).run(
-            confirm
+        use_case = _Apply(
+            driver, stack, read, clock, listener, say, settle_seconds, refresh, preview
         )
+        return use_case.run(confirm)
 
 
 def check_phase_order(sizing: StackSizing, applied: Sequence[AppliedUpdate]) -> None:
@@ -148,6 +151,7 @@ class _Apply:
     say: Say | None
     settle_seconds: float
     refresh: bool
+    preview: bool
 
     @property
     def intents(self) -> IntentFile:
@@ -165,8 +169,10 @@ class _Apply:
         check_phase_order(sizing, applied)
         notes = (*self._interruption(), *ledger.read().damaged)
         refresh = self.refresh or bool(notes)
-        preview = self.driver.preview(self.stack, refresh=refresh)
-        if sizing.rollout.fleets and history:
+        preview = OperationResult(UpdateStatus.SUCCEEDED, ())
+        if self.preview:
+            preview = self.driver.preview(self.stack, refresh=refresh)
+        if self.preview and sizing.rollout.fleets and history:
             notes = (*notes, *takeover_notes(self.read(workloads), sizing))
         plan = ApplyPlan(sizing, preview, inverse_diff(preview), notes)
         if not confirm(plan):

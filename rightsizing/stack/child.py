@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import psutil
 
@@ -53,6 +54,7 @@ class Child:
             start_new_session=True,  # else the terminal sends our Ctrl-C to it as well
         )
         self._signals = 0
+        self._ours: dict[int, Any] = {}  # what was told of signals before this child
 
     @property
     def pid(self) -> int:
@@ -88,14 +90,16 @@ class Child:
                 if os.getsid(pid) == self.pid:
                     os.kill(pid, signal.SIGTERM)
 
-    def _forward(self, _number: int, _frame: FrameType | None) -> None:
+    def _forward(self, number: int, frame: FrameType | None) -> None:
         self._signals += 1
-        if self._process.poll() is not None:
-            return
-        if self._signals == 1:
-            self._process.send_signal(signal.SIGINT)
-        else:
-            self._process.kill()
+        if self._process.poll() is None:
+            if self._signals == 1:
+                self._process.send_signal(signal.SIGINT)
+            else:
+                self._process.kill()
+        earlier = self._ours.get(number)
+        if callable(earlier) and earlier is not signal.default_int_handler:
+            earlier(number, frame)  # who runs several operations has to know, too
 
     @contextlib.contextmanager
     def _passing_signals(self) -> Iterator[None]:
@@ -103,6 +107,7 @@ class Child:
             yield  # only the main thread is told of signals
             return
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._ours = {int(number): handler for number, handler in before.items()}
         for number, handler in before.items():
             if handler is not signal.SIG_IGN:
                 signal.signal(number, self._forward)

@@ -2,12 +2,14 @@
 
 Pure. What is compared: of a fleet's slots that each exists once, its range, the types and number of
 running instances, and the weight; of a service its task size and range; of a container its limits
-and that it runs. The desired count is the autoscaler's and must only lie in the range.
+and that it runs, once in each of its slots if it has any (their weights are the proxy's own). The
+desired count is the autoscaler's and must only lie in the range.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rightsizing.model.facts import (
     ContainerFacts,
@@ -49,7 +51,9 @@ def compare_facts(
     return FactsReport(facts=read, mismatches=tuple(mismatches), unreadable=unreadable)
 
 
-def expected_slots(sizing: StackSizing, workload: str, size: FleetSize) -> FleetRollout:
+def expected_slots(
+    sizing: StackSizing, workload: str, size: FleetSize | ContainerSize
+) -> FleetRollout:
     """Slots as the program makes them: the rollout's, else slot a at full weight."""
     found = sizing.rollout.fleets.get(workload)
     return found or FleetRollout(live=Slot.A, a=SlotState(size=size, weight=_ONLY_SLOT_WEIGHT))
@@ -69,7 +73,11 @@ def _compare(
         yield from _compare_service(workload.key, size, services)
     else:
         containers = [fact for fact in facts if isinstance(fact, ContainerFacts)]
-        yield from _compare_container(workload.key, size, containers)
+        if workload.proxied:
+            slots_now = expected_slots(sizing, workload.key, size)
+            yield from _compare_slotted(workload.key, slots_now, containers)
+        else:
+            yield from _compare_container(workload.key, size, containers)
 
 
 def _compare_fleet(
@@ -92,7 +100,7 @@ def _compare_slot(
     key: str, state: SlotState, facts: SlotFacts, *, alone: bool
 ) -> Iterator[Mismatch]:
     name = f"slot {facts.slot.value}"
-    size = state.size
+    size = state.fleet_size
     wanted_range = f"{size.min_instances}-{size.max_instances}"
     found_range = f"{facts.min_instances}-{facts.max_instances}"
     if wanted_range != found_range:
@@ -130,6 +138,23 @@ def _compare_container(
     for fact in running:
         if fact.size != size:
             yield Mismatch(key, "limits", str(size), f"{fact.size} ({fact.container})")
+
+
+def _compare_slotted(
+    key: str, expected: FleetRollout, found: Sequence[ContainerFacts]
+) -> Iterator[Mismatch]:
+    for slot in (*Slot, None):
+        own = [fact for fact in found if fact.slot is slot]
+        state = None if slot is None else expected.slot(slot)
+        name = "container" if slot is None else f"slot {slot.value}"
+        if state is None:
+            running = ", ".join(fact.container for fact in own if fact.running)
+            if running:
+                yield Mismatch(key, name, NOTHING, running)
+        else:
+            assert isinstance(state.size, ContainerSize)  # as the declaration's size is
+            for difference in _compare_container(key, state.size, own):
+                yield replace(difference, fact=f"{name} {difference.fact}")
 
 
 def _types(facts: SlotFacts) -> str:

@@ -35,7 +35,7 @@ def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         raise StackError(
             f"{path} could not be written ({error.strerror}); it is as it was before"
@@ -56,7 +56,7 @@ def create_file(path: Path, content: bytes) -> bool:
                 return False
         finally:
             temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise StackError(f"{path} could not be written ({error.strerror})") from error
     return True
@@ -67,7 +67,7 @@ def remove_file(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
         if path.parent.is_dir():
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except OSError as error:
         raise StackError(f"{path} could not be deleted ({error.strerror})") from error
 
@@ -103,7 +103,8 @@ def _link(temporary: Path, path: Path) -> bool:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Flush a folder, so that its entries are on the disk."""
     with suppress(OSError):  # some file systems refuse to flush a folder; the rename still holds
         descriptor = os.open(folder, os.O_RDONLY)
         try:

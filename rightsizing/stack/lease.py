@@ -42,6 +42,19 @@ def hold_lease(record_dir: Path, operation: str) -> Iterator[None]:
         yield
 
 
+def lease_holder(record_dir: Path) -> str | None:
+    """Who holds the lease now, as a sentence's subject; None: nobody. Takes nothing."""
+    try:
+        with (record_dir / LEASE_FILE).open("r", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read().strip() or "another process"
+    except OSError:
+        return None
+    return None
+
+
 def break_dead_lock(driver: StackDriver, stack: StackRef) -> bool:
     """Break the engine's lock when its holder is dead; False when there is none, or none to see.
 

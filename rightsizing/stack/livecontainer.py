@@ -7,16 +7,18 @@ Stopped containers are read too: a singleton that is down is a fact worth knowin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from rightsizing.model.base import NoData
 from rightsizing.model.facts import ContainerFacts
+from rightsizing.model.rollout import Slot
 from rightsizing.model.size import ContainerSize
 from rightsizing.model.update import Json
 from rightsizing.model.workload import WORKLOAD_TAG
-from rightsizing.stack.livefacts import Scope, Unreadable
+from rightsizing.stack.livefacts import SLOT_TAG, Scope, Unreadable
 from rightsizing.units import BYTES_PER_MIB, MILLICORES_PER_CORE
 
 NANO_PER_MILLICORE = 1_000_000  # HostConfig.NanoCpus counts billionths of a CPU
@@ -33,7 +35,10 @@ def read_containers(client: Any, scope: Scope) -> tuple[ContainerFacts | Unreada
         attributes = container.attrs
         own: Mapping[str, str] = attributes["Config"].get("Labels") or {}
         if scope.holds(own):
-            found.append(_facts(own[WORKLOAD_TAG], attributes, simulated=simulated))
+            facts = _facts(own[WORKLOAD_TAG], attributes, simulated=simulated)
+            if isinstance(facts, ContainerFacts) and own.get(SLOT_TAG) in set(Slot):
+                facts = replace(facts, slot=Slot(own[SLOT_TAG]))
+            found.append(facts)
     return tuple(sorted(found, key=lambda facts: facts.workload))
 
 

@@ -21,7 +21,6 @@ from rightsizing.stack.livefacts import SLOT_TAG, AwsReader, Scope
 # The second listener of infra's fleets only keeps health checks going; its weights say nothing.
 PROBING_PORT = 8999
 INSTANCES_PER_CALL = 200  # EC2: "up to 200 filter values" a DescribeInstances call
-TARGET_GROUPS_PER_CALL = 20  # chosen by us, well below the length limit of a query
 _UP = ("InService", "Pending")  # lifecycle states of a group's instance that serves or will
 _DEFAULT_WEIGHT = 1  # of a target group in a forward action that names no weights
 
@@ -98,12 +97,14 @@ def _instance_types(aws: AwsReader, groups: Sequence[Json]) -> dict[str, str]:
 
 def _weights(aws: AwsReader, target_groups: Iterable[str]) -> dict[str, int]:
     """Weight of each target group in the listeners that serve; absent when none forwards to it."""
+    wanted = set(target_groups)
     balancers: set[str] = set()
-    for batch in _batches(sorted(target_groups), TARGET_GROUPS_PER_CALL):
-        for group in aws.pages(
-            "elbv2", "describe_target_groups", "TargetGroups", TargetGroupArns=batch
-        ):
-            balancers.update(group.get("LoadBalancerArns", ()))
+    if wanted:
+        # all of them, since one that is gone (its group was left by a killed update) would have
+        # a question for these alone refused
+        for group in aws.pages("elbv2", "describe_target_groups", "TargetGroups"):
+            if group["TargetGroupArn"] in wanted:
+                balancers.update(group.get("LoadBalancerArns", ()))
     weights: dict[str, int] = {}
     for balancer in sorted(balancers):
         for listener in aws.pages(

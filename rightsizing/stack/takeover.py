@@ -32,9 +32,9 @@ def _of_fleet(fact: FleetFacts, sizing: StackSizing) -> Iterator[str]:
         _running(slot)
         for slot in fact.slots
         if slot.slot is fleet.live
-        and all(kind == state.size.instance_type for kind, _ in slot.running_types)
+        and all(kind == state.fleet_size.instance_type for kind, _ in slot.running_types)
     )
-    first = max(state.size.min_instances, held)
+    first = max(state.fleet_size.min_instances, held)
     for slot in fact.slots:
         if slot.weight > 0 and _running(slot) > first:
             yield (

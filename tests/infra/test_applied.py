@@ -22,7 +22,8 @@ from ruamel.yaml import YAML
 
 from rightsizing.embedded.cloud import server
 from rightsizing.model.release import Release
-from rightsizing.model.size import ContainerSize, FleetSize
+from rightsizing.model.scaling import Predictive, ScalingPolicy, ScheduledMinimum
+from rightsizing.model.size import ContainerSize, FleetSize, ServiceSize
 from rightsizing.model.update import OperationResult, StepOp
 from rightsizing.stack.driver import DriverName, StackDriver
 from rightsizing.stack.selection import find_pulumi, load_stack, select_driver
@@ -257,3 +258,85 @@ def test_foreign_project_is_applied_with_and_without_a_release(
     after = project.up("phase 1")
     assert after.running == {"none": ("c5.large",)}
     assert changed(after)["aws:autoscaling/group:Group::web"] == "replace"
+
+
+@pytest.mark.usefixtures("local_cloud")
+def test_scaling_policies_are_applied_and_taken_back(
+    driver_name: DriverName, tmp_path: Path
+) -> None:
+    """Preview names them, the cloud holds them, and going back leaves the declared tracking."""
+    project = Project(tmp_path, PROJECT_DIR, driver_name)
+    project.up("declared")
+    before = scaling_facts()
+    assert before == {"tracking": [60.0], "predictive": [], "minima": [], "tasks": []}
+    schedule = (
+        ScheduledMinimum(cron="55 7 * * 1,2,3,4,5", minimum=4),
+        ScheduledMinimum(cron="0 18 * * *", minimum=2),
+    )
+    fleet = OLD.model_copy(
+        update={
+            "scaling": ScalingPolicy(
+                target_cpu_pct=50,
+                warmup_seconds=60,
+                schedule=schedule,
+                predictive=Predictive(target_cpu_pct=55, mode="forecast_and_scale"),
+            )
+        }
+    )
+    tasks = ServiceSize(
+        cpu_units=2048,
+        memory_mib=8192,
+        min_tasks=1,
+        max_tasks=4,
+        scaling=ScalingPolicy(target_cpu_pct=45, schedule=schedule[:1]),
+    )
+    plain = tasks.model_copy(update={"scaling": None})
+    release = Release(
+        baseline={"news-api": OLD, "report-service": plain},
+        phases={"2": {"news-api": fleet, "report-service": tasks}},
+    )
+    project.set_sizing(2, {}, release)
+    preview = project.driver.preview(project.stack)
+    asked = {step.type for step in preview.changes if step.op is StepOp.CREATE}
+    assert asked == {
+        "aws:autoscaling/policy:Policy",
+        "aws:autoscaling/schedule:Schedule",
+        "aws:appautoscaling/scheduledAction:ScheduledAction",
+    }
+    assert project.up("scaling").again.changes == ()
+    assert scaling_facts() == {
+        "tracking": [50.0],
+        "predictive": [(55.0, "ForecastAndScale", 300)],
+        "minima": [("0 18 * * *", 2), ("55 7 * * 1,2,3,4,5", 4)],
+        "tasks": [("cron(55 7 ? * MON,TUE,WED,THU,FRI *)", 4)],
+    }
+    project.set_sizing(0, {}, release)
+    assert project.up("back").again.changes == ()
+    assert scaling_facts() == before
+
+
+def scaling_facts() -> dict[str, list[Any]]:
+    """What scales the fleet's groups and the service, as the cloud says."""
+    groups = client("autoscaling")
+    policies = groups.describe_policies()["ScalingPolicies"]
+    tracking = [item.get("TargetTrackingConfiguration") for item in policies]
+    predictive = [item.get("PredictiveScalingConfiguration") for item in policies]
+    actions = groups.describe_scheduled_actions()["ScheduledUpdateGroupActions"]
+    tasks = client("application-autoscaling").describe_scheduled_actions(ServiceNamespace="ecs")
+    return {
+        "tracking": [item["TargetValue"] for item in tracking if item],
+        "predictive": [
+            (
+                item["MetricSpecifications"][0]["TargetValue"],
+                item["Mode"],
+                item["SchedulingBufferTime"],
+            )
+            for item in predictive
+            if item
+        ],
+        "minima": sorted((item["Recurrence"], item["MinSize"]) for item in actions),
+        "tasks": [
+            (item["Schedule"], item["ScalableTargetAction"]["MinCapacity"])
+            for item in tasks["ScheduledActions"]
+        ],
+    }

@@ -144,3 +144,77 @@ def test_every_slot_has_its_own_alarms(
     run = run_program(released(dev_values, 2, MOVED))
     names = [item.name for item in run.of_type("aws:cloudwatch/metricAlarm:MetricAlarm")]
     assert {f"news-api-a-{what}", f"news-api-b-{what}"} <= set(names)
+
+
+CONTAINER = "docker:index/container:Container"
+SMALL = ContainerSize(cpu_millicores=250, memory_mib=128)
+LARGE = ContainerSize(cpu_millicores=1000, memory_mib=128)
+
+
+def proxied(
+    dev_values: dict[str, Any], network_mode: str = "host", **fleets: Any
+) -> dict[str, Any]:
+    """A stack of one container behind a proxy, with a release that makes it smaller."""
+    server = {"a": {"server": "web-a", "port": 8081}, "b": {"server": "web-b", "port": 8082}}
+    web = {
+        "size": LARGE.model_dump(mode="json"),
+        "image": "web:1",
+        "may_run_twice": True,
+        "network_mode": network_mode,
+        "environment": {"LOG": "1"},
+        "proxy": {"socket": "/run/haproxy.sock", "backend": "web", **server},
+    }
+    release = Release(baseline={"web": LARGE}, phases={"1": {"web": SMALL}})
+    return {
+        **{key: value for key, value in dev_values.items() if "fleets" not in key},
+        "rightsizing:containers": {"web": web},
+        "rightsizing:release": release.model_dump(mode="json"),
+        "rightsizing:phase": 1 if fleets else 0,
+        "rightsizing:rollout": {"step": "fill", "fleets": fleets},
+    }
+
+
+def container_slot(size: ContainerSize, weight: int) -> dict[str, Any]:
+    return {"size": size.model_dump(mode="json"), "weight": weight}
+
+
+def test_a_proxied_container_starts_in_slot_a(run_program: Any, dev_values: dict[str, Any]) -> None:
+    """One container, at the port of its slot, which it is told; its labels say which slot."""
+    run = run_program(proxied(dev_values))
+    assert run.error == ""
+    made = run.one(CONTAINER, "web-a")
+    assert (made.props["cpus"], made.props["networkMode"]) == ("1", "host")
+    assert made.props["envs"] == ["LOG=1", "PORT=8081"]
+    assert "ports" not in made.props
+    assert made.tags["rightsizing:workload"] == "web"
+    assert made.tags["rightsizing:slot"] == "a"
+    assert len(run.of_type(CONTAINER)) == 1
+
+
+def test_a_new_size_of_a_proxied_container_fills_slot_b(
+    run_program: Any, dev_values: dict[str, Any]
+) -> None:
+    """The serving container is as it was, so nothing of it is replaced; on a bridge ports map."""
+    slots = {
+        "live": "b",
+        "a": container_slot(LARGE, 100),
+        "b": container_slot(SMALL, 0),
+    }
+    before = run_program(proxied(dev_values, "bridge"))
+    run = run_program(proxied(dev_values, "bridge", web=slots))
+    assert run.error == ""
+    assert run.one(CONTAINER, "web-a").props == before.one(CONTAINER, "web-a").props
+    made = run.one(CONTAINER, "web-b")
+    assert made.props["cpus"] == "0.25"
+    assert made.props["envs"] == ["LOG=1", "PORT=8080"]
+    assert [(item["internal"], item["external"]) for item in made.props["ports"]] == [(8080, 8082)]
+    assert run.exports["containers"]["web"]["live_slot"] == "b"
+
+
+def test_a_retired_slot_of_a_proxied_container_is_gone(
+    run_program: Any, dev_values: dict[str, Any]
+) -> None:
+    """Only the live slot has a container."""
+    slots = {"live": "b", "b": container_slot(SMALL, 100)}
+    run = run_program(proxied(dev_values, web=slots))
+    assert [item.name for item in run.of_type(CONTAINER)] == ["web-b"]

@@ -9,7 +9,9 @@ from infra.tags import TAGGED_TYPES, tagged
 # No tags in the AWS API, or only through their parent.
 UNTAGGABLE = {
     "aws:appautoscaling/policy:Policy",
+    "aws:appautoscaling/scheduledAction:ScheduledAction",
     "aws:autoscaling/policy:Policy",
+    "aws:autoscaling/schedule:Schedule",
     "aws:cloudwatch/dashboard:Dashboard",
     "aws:ec2/routeTableAssociation:RouteTableAssociation",
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment",

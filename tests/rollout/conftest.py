@@ -488,7 +488,7 @@ def mortal_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Reaper], None]:
             reaper.effect()
 
         monkeypatch.setattr(durable, "_write_beside", write)
-        monkeypatch.setattr(durable, "_sync_folder", synced)
+        monkeypatch.setattr(durable, "sync_folder", synced)
         monkeypatch.setattr(provenance, "run_git", lambda *_: NoData("no git"))
         monkeypatch.setattr(durable.os, "fsync", lambda _: None)
 

@@ -80,6 +80,7 @@ def run_of(world: Any, looks: FakeLooks, **options: Any) -> RolloutRun:
         clock=world.clock,
         policy=POLICY,
         settle_s=0.0,
+        machine=world.clock,
         **options,
     )
 
@@ -150,7 +151,7 @@ def test_traffic_moves_before_the_stack_does(deployed: Any) -> None:
         run_of(deployed, looks), watch=lambda _key: WatchedFleet(Watching(deployed), looks)
     )
     result = start_rollout(run, deployed.reference_release(), 1)
-    assert result.outcome is RolloutOutcome.NOT_RESTORED
+    assert result.outcome is RolloutOutcome.TRAFFIC_ONLY
     assert "rightsize rollback" in result.sentence
     assert moved == [{Slot.A: 100, Slot.B: 0}]
     assert weights(deployed)["a"] == 100
@@ -188,7 +189,7 @@ def test_a_failed_update_is_taken_back(deployed: Any) -> None:
     """No capacity for the new slot: the old one serves on, nothing is left over."""
     deployed.driver.fail_on = "group-b"
     result = start_rollout(run_of(deployed, FakeLooks(deployed)), deployed.reference_release(), 1)
-    assert result.outcome in {RolloutOutcome.ROLLED_BACK, RolloutOutcome.NOT_RESTORED}
+    assert result.outcome in {RolloutOutcome.ROLLED_BACK, RolloutOutcome.TRAFFIC_ONLY}
     assert weights(deployed) == {"a": 100}
     assert deployed.cloud.named("group-b") == []
 

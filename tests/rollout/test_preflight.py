@@ -11,6 +11,7 @@ import pytest
 
 from rightsizing.errors import PlanRejected, Throttled
 from rightsizing.model.base import NoData
+from rightsizing.model.freeze import FreezeWindow
 from rightsizing.model.quarantine import QuarantineEntry
 from rightsizing.model.release import Release
 from rightsizing.model.rollout import RolloutState
@@ -27,7 +28,6 @@ from rightsizing.model.workload import Workload, WorkloadKind
 from rightsizing.rollout.preflight import (
     Answer,
     Check,
-    FreezeWindow,
     Preflight,
     Question,
     check_alarms,
@@ -166,7 +166,7 @@ def test_a_quarantined_release_stops_it() -> None:
 def test_freezes_count_now_and_while_it_runs(starts_in_h: int, blocks: bool, word: str) -> None:
     """Two hours are expected; a freeze lasts four."""
     start = NOW + timedelta(hours=starts_in_h)
-    window = FreezeWindow(start, start + timedelta(hours=4), "quarter end")
+    window = FreezeWindow(start=start, end=start + timedelta(hours=4), reason="quarter end")
     found = check_freeze([window], NOW, timedelta(hours=2))
     assert (found.blocks, word in found.sentence) == (blocks, True)
 

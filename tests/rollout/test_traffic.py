@@ -19,6 +19,7 @@ from rightsizing.model.base import NoData
 from rightsizing.model.facts import FleetFacts, SlotFacts
 from rightsizing.model.rollout import Slot
 from rightsizing.rollout.haproxy import HaproxyTraffic, scaled
+from rightsizing.rollout.haproxysocket import HaproxySocket
 from rightsizing.rollout.traffic import AlbTraffic, check_takeover
 
 GROUPS = {Slot.A: "arn:tg/a", Slot.B: "arn:tg/b"}
@@ -297,11 +298,11 @@ backend shop
         traffic = HaproxyTraffic(str(admin), "shop", {Slot.A: "old", Slot.B: "new"})
         assert traffic.weights() == {Slot.A: 256, Slot.B: 0}
         assert traffic.set_weights({Slot.A: 750, Slot.B: 250}).after == {"a": 256, "b": 85}
-        traffic._tell("set server shop/new state drain")
+        HaproxySocket(str(admin)).tell("set server shop/new state drain")
         assert traffic.weights()[Slot.B] == 0
         assert traffic.set_weights({Slot.A: 0, Slot.B: 100}).after == {"a": 0, "b": 256}
         with pytest.raises(StackError, match="refused"):
-            traffic._tell("set server shop/none weight 3")
+            HaproxySocket(str(admin)).tell("set server shop/none weight 3")
     finally:
         process.terminate()
         process.communicate(timeout=10)

@@ -105,13 +105,21 @@ def calibrate(
     *,
     busy_requests_per_core_s: float | None,
     rng: np.random.Generator,
+    advance: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> tuple[Calibration, tuple[Replay, ...]]:
     """Fit, replay and decide on automatic mode.
 
-    ``gauges`` holds the log ratio of two equal arms, look by look (NaN: no data).
+    ``gauges`` holds the log ratio of two equal arms, look by look (NaN: no data). ``advance`` is
+    told how many metrics are done, of how many; each takes seconds.
     """
-    replays = [replay_counts(m, history, policy, rng) for m, history in counts.items()]
-    replays += [replay_gauge(m, history, policy, rng) for m, history in gauges.items()]
+    total = len(counts) + len(gauges)
+    replays: list[Replay] = []
+    for metric, events in counts.items():
+        advance(len(replays), total)
+        replays.append(replay_counts(metric, events, policy, rng))
+    for metric, log_ratio in gauges.items():
+        advance(len(replays), total)
+        replays.append(replay_gauge(metric, log_ratio, policy, rng))
     refusals = [reason for replay in replays for reason in _refusals(replay, policy)]
     known = {replay.metric for replay in replays}
     refusals += [f"{m.value} has no history" for m in policy.compared if m not in known]

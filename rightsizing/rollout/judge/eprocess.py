@@ -81,11 +81,25 @@ def gauge_paths(log_ratio: FloatArray, noise: ArmNoise, margin: float) -> Eviden
 def rate_paths(events: FloatArray, exposure: FloatArray, limit: float) -> FloatArray:
     """Evidence that a rate is over an absolute ``limit`` (share of exposure), (looks, streams).
 
-    The null is "at most the limit in every look", whatever it did before: no noise model enters.
+    The null is "at most the limit in every look", whatever it did before: no noise model enters. A
+    rate that was good for hours must not have earned a credit by it, so the evidence is a mixture
+    over the look s from which the rate is over, weighted 1 / (s (s + 1)) (Shin, Ramdas and Rinaldo,
+    E-detectors, 2024); each of them is 1 until its look, so their mixture is an e-process too.
     """
-    log_odds = np.full(events.shape, np.log(limit / (1 - limit)))
-    steady = ArmNoise(0.0, 0.0)
-    return count_paths(events, exposure - events, log_odds, steady, 2.0, harm_only=True).harm
+    odds = limit / (1 - limit)
+    # log likelihood ratio of one event, and of one unit of exposure, at each ratio of odds
+    of_event = np.log(HARM_RATIOS)[:, None]
+    of_exposure = (np.log1p(odds * HARM_RATIOS) - np.log1p(odds))[:, None]
+    looks, streams = events.shape
+    path = np.empty((looks, streams))
+    begun = np.full((len(HARM_RATIOS), streams), -np.inf)
+    for look in range(looks):
+        number = look + 1
+        begun = np.logaddexp(begun, -np.log(number * (number + 1)))
+        begun = begun + events[look] * of_event - exposure[look] * of_exposure
+        # what has not begun yet weighs 1 / (look + 1) in all
+        path[look] = np.logaddexp(_mixture(begun, HARM_WEIGHTS), -np.log(number + 1))
+    return path
 
 
 def count_interval(

@@ -7,6 +7,7 @@ canaries are promoted within the horizon.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,15 +47,18 @@ def outlook(
     fitted: MetricCalibration,
     policy: JudgePolicy,
     rng: np.random.Generator,
+    *,
+    ratios: Sequence[float] = INJECTED_RATIOS,
+    simulations: int = SIMULATIONS,
 ) -> Outlook:
     """What to expect of one count metric; rates are those of equal arms (ratio 1)."""
     noise = ArmNoise(fitted.spread, fitted.persistence, fitted.scatter)
-    shape = (policy.horizon_looks, SIMULATIONS)
+    shape = (policy.horizon_looks, simulations)
     odds = np.full(shape, np.log(canary_events_per_look / baseline_events_per_look))
     cleared = np.log(fitted.safe_evidence_at(policy.alpha_promote))
     detections = []
     promoted = np.empty(0)
-    for ratio in (1.0, *INJECTED_RATIOS):
+    for ratio in (1.0, *ratios):
         wander = simulate_ratio(noise, *shape, rng)
         canary = rng.poisson(canary_events_per_look * ratio * np.exp(wander)).astype(np.float64)
         baseline = rng.poisson(baseline_events_per_look, shape).astype(np.float64)

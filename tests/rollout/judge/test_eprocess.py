@@ -116,6 +116,35 @@ def test_an_absolute_breach_is_found() -> None:
     assert rate_paths(events, exposure, 0.01)[-1, 0] >= np.log(20)
 
 
+def test_absolute_evidence_has_mean_one_at_the_limit() -> None:
+    """Summed over all counts of three looks of 2, 3 and 2 requests at the limit itself: exactly 1.
+
+    So it is an e-value; below the limit its mean is less.
+    """
+    sizes = np.array([2, 3, 2])
+    cases = np.stack(np.meshgrid(*(np.arange(size + 1) for size in sizes)), -1).reshape(-1, 3).T
+    exposure = np.broadcast_to(sizes[:, None], cases.shape).astype(np.float64)
+    evidence = np.exp(rate_paths(cases.astype(np.float64), exposure, 0.2)[-1])
+    means = [
+        float((binom.pmf(cases, sizes[:, None], share).prod(axis=0) * evidence).sum())
+        for share in (0.2, 0.1)
+    ]
+    assert means[0] == pytest.approx(1.0)
+    assert means[1] < 1.0
+
+
+def test_good_hours_are_no_credit_against_a_late_breach() -> None:
+    """Four hours at 0.5 % of 800, a limit of 1 %, then 3 %: found within three looks.
+
+    A look at 3 % weighs 24 ln 3 - 800 ln(1.02 / 1) = 10.6 at ratio 3; to have begun at look 241
+    costs ln(241 x 242) = 11.0 and that ratio's weight ln 10 = 2.3; ln 20 = 3.0 are needed.
+    """
+    events = np.concatenate([np.full(240, 4.0), np.full(3, 24.0)])[:, None]
+    path = rate_paths(events, np.full_like(events, 800.0), 0.01)
+    assert (path[:240] < np.log(20)).all()
+    assert path[-1, 0] >= np.log(20)
+
+
 def test_the_confidence_sequence_covers_the_truth_at_every_look() -> None:
     """100 runs watched at 5 looks each; misses at any look: at most the 99.9 % bound of 5 %."""
     rng = np.random.default_rng(10)
