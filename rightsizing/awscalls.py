@@ -30,6 +30,7 @@ class Purpose(StrEnum):
     CATALOG = "catalog"
     COMPARE = "compare"
     ROLLOUT = "rollout"
+    COMMIT = "commit"
     MONITOR = "monitor"
 
 
@@ -152,10 +153,73 @@ READ_CALLS: tuple[AwsCall, ...] = (
     ),
     AwsCall(
         "elbv2",
+        "describe_tags",
+        "elasticloadbalancing:DescribeTags",
+        (Purpose.ROLLOUT,),
+        "target groups that a killed update left behind",
+    ),
+    AwsCall(
+        "elbv2",
+        "describe_target_health",
+        "elasticloadbalancing:DescribeTargetHealth",
+        (Purpose.ROLLOUT,),
+        "whether the slot that takes over has enough healthy instances",
+    ),
+    AwsCall(
+        "ec2",
+        "describe_launch_templates",
+        "ec2:DescribeLaunchTemplates",
+        (Purpose.ROLLOUT,),
+        "launch templates that a killed update left behind",
+    ),
+    AwsCall(
+        "elbv2",
         "describe_listeners",
         "elasticloadbalancing:DescribeListeners",
         (Purpose.FACTS,),
         "how a load balancer really weighs the slots",
+    ),
+    AwsCall(
+        "ce",
+        "get_cost_and_usage",
+        "ce:GetCostAndUsage",
+        (Purpose.COMMIT,),
+        "instance hours of the last two weeks, where no billing export is given",
+    ),
+    AwsCall(
+        "ce",
+        "get_savings_plans_purchase_recommendation",
+        "ce:GetSavingsPlansPurchaseRecommendation",
+        (Purpose.COMMIT,),
+        "what AWS itself recommends to commit",
+    ),
+    AwsCall(
+        "ec2",
+        "describe_reserved_instances",
+        "ec2:DescribeReservedInstances",
+        (Purpose.COMMIT,),
+        "reservations in force, which need not be bought again",
+    ),
+    AwsCall(
+        "ec2",
+        "describe_reserved_instances_offerings",
+        "ec2:DescribeReservedInstancesOfferings",
+        (Purpose.COMMIT,),
+        "reservations on offer and their prices",
+    ),
+    AwsCall(
+        "savingsplans",
+        "describe_savings_plans",
+        "savingsplans:DescribeSavingsPlans",
+        (Purpose.COMMIT,),
+        "savings plans in force, which need not be bought again",
+    ),
+    AwsCall(
+        "savingsplans",
+        "describe_savings_plans_offering_rates",
+        "savingsplans:DescribeSavingsPlansOfferingRates",
+        (Purpose.COMMIT,),
+        "savings plans on offer and their rates for the types in use",
     ),
     AwsCall(
         "pricing",
@@ -168,6 +232,34 @@ READ_CALLS: tuple[AwsCall, ...] = (
 
 # What is changed outside a stack update; ``provisionactions`` allows the same for applying.
 CHANGE_CALLS: tuple[AwsCall, ...] = (
+    AwsCall(
+        "autoscaling",
+        "delete_auto_scaling_group",
+        "autoscaling:DeleteAutoScalingGroup",
+        (Purpose.ROLLOUT,),
+        "a group that a killed update of a rollout left behind",
+    ),
+    AwsCall(
+        "autoscaling",
+        "set_desired_capacity",
+        "autoscaling:SetDesiredCapacity",
+        (Purpose.ROLLOUT,),
+        "enough instances in the slot that takes over",
+    ),
+    AwsCall(
+        "ec2",
+        "delete_launch_template",
+        "ec2:DeleteLaunchTemplate",
+        (Purpose.ROLLOUT,),
+        "a template that a killed update of a rollout left behind",
+    ),
+    AwsCall(
+        "elbv2",
+        "delete_target_group",
+        "elasticloadbalancing:DeleteTargetGroup",
+        (Purpose.ROLLOUT,),
+        "a target group that a killed update of a rollout left behind",
+    ),
     AwsCall(
         "elbv2",
         "modify_listener",

@@ -86,6 +86,11 @@ PROVISION_ACTIONS: Mapping[str, tuple[str, ...]] = {
         "autoscaling:DescribePolicies",
         "autoscaling:PutScalingPolicy",
     ),
+    "aws:autoscaling/schedule:Schedule": (
+        "autoscaling:DeleteScheduledAction",
+        "autoscaling:DescribeScheduledActions",
+        "autoscaling:PutScheduledUpdateGroupAction",
+    ),
     "aws:lb/loadBalancer:LoadBalancer": (
         "ec2:DescribeAccountAttributes",
         "ec2:DescribeInternetGateways",
@@ -178,6 +183,11 @@ PROVISION_ACTIONS: Mapping[str, tuple[str, ...]] = {
         "application-autoscaling:TagResource",
         "application-autoscaling:UntagResource",
         "iam:CreateServiceLinkedRole",
+    ),
+    "aws:appautoscaling/scheduledAction:ScheduledAction": (
+        "application-autoscaling:DeleteScheduledAction",
+        "application-autoscaling:DescribeScheduledActions",
+        "application-autoscaling:PutScheduledAction",
     ),
     "aws:appautoscaling/policy:Policy": (
         "application-autoscaling:DeleteScalingPolicy",

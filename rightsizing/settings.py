@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 from rightsizing.errors import ConfigError
 from rightsizing.model.base import FrozenModel
 from rightsizing.model.declaration import SETTINGS_KEY
+from rightsizing.model.freeze import FreezeWindow
 from rightsizing.model.shape import CreditMode
 from rightsizing.model.stackconfig import parse_model
 from rightsizing.model.update import Json
@@ -77,6 +78,19 @@ class Settings(FrozenModel):
     )
     units_per_month: float | None = Field(
         default=None, gt=0, description="How many of those a month; unit cost is unknown without."
+    )
+
+    freeze_windows: tuple[FreezeWindow, ...] = Field(
+        default=(), description="When nothing is rolled out: start, end and reason of each."
+    )
+    rollout_budget_usd: float = Field(
+        default=10, ge=0, description="Most a second slot may cost an hour while both are filled."
+    )
+    rollout_steps: str = Field(
+        default="5,25,50,100", description="Weights of a rollout's steps in %, by capacity."
+    )
+    rollout_soak_min: float = Field(
+        default=60, ge=0, description="Minutes the new size serves alone before the old one goes."
     )
 
     @field_validator("risk", mode="before")

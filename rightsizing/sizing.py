@@ -56,6 +56,14 @@ class Sizing:
         state = SlotState(size=self.fleet(workload, default), weight=FULL_WEIGHT)
         return FleetRollout(live=Slot.A, a=state)
 
+    def container_slots(self, workload: str, default: ContainerSize) -> FleetRollout:
+        """Both slots of a container behind a proxy; slot a when no rollout has moved it."""
+        found = self.stack.rollout.fleets.get(workload)
+        if found is not None:
+            return found
+        state = SlotState(size=self.container(workload, default), weight=FULL_WEIGHT)
+        return FleetRollout(live=Slot.A, a=state)
+
     def service(self, workload: str, default: ServiceSize) -> ServiceSize:
         """Size of an ECS service."""
         size = self.stack.size_of(workload, default)

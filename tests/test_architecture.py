@@ -30,7 +30,9 @@ ALLOWED: dict[str, frozenset[str]] = {
     "measure": frozenset({"errors", "units", "model", "awscalls", "catalog"}),
     "stack": frozenset({"errors", "units", "model", "embedded", "plan"}),
     "rollout": frozenset({"errors", "units", "model", "stack", "plan"}),
+    "monitor": frozenset({"errors", "units", "model", "measure", "stack", "plan"}),
     "embedded": frozenset({"errors", "units", "model"}),
+    "load": frozenset({"errors", "units", "model"}),
     "infra": frozenset({"errors", "units", "model", "sizing"}),
 }
 # `cli` wires everything and is wired by nobody.

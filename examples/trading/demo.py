@@ -1,12 +1,12 @@
-"""The main job, end to end, on this machine: measure, judge, plan, preview, resize, restore.
+"""The main job, end to end, on this machine: measure, judge, plan, preview, roll out, restore.
 
     make demo
 
 Every step is the command a user would type; it is printed, run and its output shown. The work is
 done in a copy of the project (``.rightsizing/demo``), so nothing of the checkout is changed. AWS is
-moto on loopback and the measurements are synthetic; both are said where they appear. What is real:
-the Pulumi programs, the decisions, the updates, and the live facts read back through boto3 and the
-Docker API.
+moto on loopback, the measurements are synthetic, and requests come from a simulation whose clock
+passes at once; all is said where it appears. What is real: the Pulumi programs, the decisions, the
+updates, the verdicts, and the live facts read back through boto3 and the Docker API.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ CASE = "examples/trading/case.yaml"
 REPORT = "rightsizing-report.md"
 COPIED = ("Pulumi.yaml", "Pulumi.dev.yaml", "infra", "examples", "requirements.txt")
 PLUGINS = Path("rightsizing/embedded/plugin")
+CANARY = "news-api"
+TRIED = "--metric errors --horizon 60"
+STEPS = "--steps 25,50,100 --soak 30"
+ROLLED_BACK = 9  # `rightsize rollout` of a size that did harm
 REJECTED = 3  # `rightsize audit` of a plan its own evidence forbids
 
 
@@ -141,10 +145,21 @@ def play(demo: Demo) -> None:
     demo.step("The diff of phase 1, with money and the way back")
     demo.run("rightsize preview")
 
-    demo.step("Phase 1, applied; then live facts, read by boto3 and the Docker API, not from state")
-    demo.run("rightsize apply --yes")
+    demo.step("The canary judge, tried on a past of the news API (synthetic, too)")
+    demo.run("python examples/trading/past.py past.parquet")
+    demo.run(f"rightsize canary backtest past.parquet --workload {CANARY} {TRIED}")
+
+    demo.step("Phase 1 on a share of the traffic, judged, promoted (simulated traffic and clock)")
+    demo.run("rightsize local traffic examples/trading/traffic.json --history 600")
+    demo.run(f"rightsize rollout --phase 1 --yes {STEPS}")
     second = facts(demo)
     require(second != first, "phase 1 changed nothing that runs")
+
+    demo.step("A size that is too small, caught and taken back by itself")
+    demo.run("python examples/trading/careless.py")
+    demo.run(f"rightsize rollout --phase 1 --yes {STEPS}", expect=ROLLED_BACK)
+    require(serving(facts(demo)) == serving(second), "what ran before does not serve again")
+    print("\nLive facts equal those before the size that was too small.")
 
     demo.step("Back to where it was")
     demo.run("rightsize rollback --yes --reason 'end of the demo'")

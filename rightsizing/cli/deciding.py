@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
-from ibis import _
-
-from rightsizing.cli.live import now_ms
+from rightsizing.cli.profiling import StoreProfiles
 from rightsizing.cli.session import Session
-from rightsizing.decide.memoryforecast import LOOKBACK_DAYS
 from rightsizing.decide.policy import Scope, SizingPolicy
-from rightsizing.decide.recommend import recommend
+from rightsizing.decide.recommend import recommend_all
 from rightsizing.decide.risk import Risk
-from rightsizing.errors import CatalogError, ConfigError
 from rightsizing.model.base import NoData
 from rightsizing.model.profile import Profile
 from rightsizing.model.recommendation import Recommendation
@@ -23,10 +18,8 @@ from rightsizing.model.stackconfig import StackSizing
 from rightsizing.model.workload import Workload, WorkloadKind
 from rightsizing.plan.build import Plan, build_plan
 from rightsizing.plan.phases import PlanAssumptions
-from rightsizing.profile.build import build_profiles, busiest_intervals
 from rightsizing.settings import Settings
 from rightsizing.stack.quarantine import Quarantine
-from rightsizing.units import MILLISECONDS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,39 +56,6 @@ def assumptions_of(settings: Settings) -> PlanAssumptions:
     )
 
 
-def measurements(
-    session: Session, *, everything: bool = False, only: Sequence[str] | None = None
-) -> Any:
-    """The store's rows of the lookback period that ends with its newest row (an Ibis table).
-
-    A row dated in the future does not move the period away from the real ones. With ``only`` the
-    rows of these workloads, of the same period.
-    """
-    if everything:
-        return session.store.measurements(only)
-    return session.store.measurements(
-        only, start_ms=_start_ms(session, session.settings.lookback_days)
-    )
-
-
-def memory_reference_bytes(session: Session) -> float | None:
-    """Mean over the store's workloads of their largest memory use in the memory rule's lookback.
-
-    Always of the whole store, so that one workload gets the same size alone and among the others.
-    None when memory was not measured.
-    """
-    rows = session.store.measurements(start_ms=_start_ms(session, LOOKBACK_DAYS))
-    peaks = busiest_intervals(rows).group_by("workload").aggregate(peak=_.memory.max())
-    found = peaks.aggregate(mean=_.peak.mean()).to_pyarrow()["mean"][0].as_py()
-    return None if found is None else float(found)
-
-
-def _start_ms(session: Session, days: int) -> int:
-    held = session.store.workloads()
-    newest = min(max((item.end_ms for item in held), default=now_ms()), now_ms())
-    return newest - days * MILLISECONDS_PER_DAY
-
-
 def declared_workloads(
     session: Session, sizing: StackSizing | None = None
 ) -> Mapping[str, Workload]:
@@ -117,48 +77,63 @@ def declared_workloads(
 def decide(
     session: Session,
     workloads: Mapping[str, Workload],
-    profiles: Mapping[str, Profile],
+    profiles: StoreProfiles | None,
     scope: Scope,
     *,
     every_excuse: bool = False,
 ) -> Decided:
     """Recommend a size for every workload that is declared or measured.
 
-    ``every_excuse`` keeps every rejected type instead of the nearest in cost.
+    ``profiles`` None: nothing was measured. ``every_excuse`` keeps every rejected type instead of
+    the nearest in cost. Raises StoreError when the store is empty or unreadable.
     """
     policy, rates = policy_of(session.settings), session.rates
     policy = policy.model_copy(update={"every_excuse": every_excuse})
-    reference = memory_reference_bytes(session) if profiles else None
-    found: list[Recommendation] = []
-    failures: list[str] = []
-    for key in sorted({*workloads, *profiles}):
-        workload = workloads.get(key) or Workload(key=key, kind=WorkloadKind.HOST)
-        profile = profiles.get(key) or NoData("the store holds nothing of it")
-        try:
-            found.append(
-                recommend(
-                    workload,
-                    profile,
-                    session.catalog,
-                    policy,
-                    scope=scope,
-                    rates=rates,
-                    memory_reference_bytes=reference,
-                )
-            )
-        except (CatalogError, ConfigError) as error:
-            failures.append(str(error))
-    return Decided(tuple(found), tuple(failures))
+    reference = None if profiles is None else profiles.memory_reference_bytes()
+    batches = () if profiles is None else profiles.batches()
+    decided: list[tuple[str, Recommendation | str]] = []
+    waiting = dict(workloads)
+    for cases in _cases(waiting, batches):
+        found = recommend_all(
+            cases,
+            session.catalog,
+            policy,
+            scope=scope,
+            rates=rates,
+            memory_reference_bytes=reference,
+        )
+        decided += [
+            (workload.key, item if isinstance(item, Recommendation) else str(item))
+            for (workload, _profile), item in zip(cases, found, strict=True)
+        ]
+    decided.sort(key=lambda pair: pair[0])
+    return Decided(
+        tuple(item for _key, item in decided if isinstance(item, Recommendation)),
+        tuple(item for _key, item in decided if isinstance(item, str)),
+    )
+
+
+def _cases(
+    waiting: dict[str, Workload], batches: Iterable[Mapping[str, Profile]]
+) -> Iterator[list[tuple[Workload, Profile | NoData]]]:
+    """Measured workloads batch by batch, then those left in ``waiting``, which nobody measured."""
+    for batch in batches:
+        yield [
+            (waiting.pop(key) if key in waiting else _host(key), profile)
+            for key, profile in batch.items()
+        ]
+    unmeasured = NoData("the store holds nothing of it")
+    yield [(workload, unmeasured) for workload in waiting.values()]
+
+
+def _host(key: str) -> Workload:
+    return Workload(key=key, kind=WorkloadKind.HOST)
 
 
 def make_plan(session: Session, current: StackSizing | None = None) -> tuple[Plan, Decided]:
     """A plan for the declared workloads, from their ``current`` sizes and the measurements."""
     workloads = declared_workloads(session, current)
-    profiles = {
-        key: profile
-        for key, profile in build_profiles(measurements(session)).items()
-        if key in workloads
-    }
+    profiles = StoreProfiles(session, only=workloads)
     phase1 = decide(session, workloads, profiles, Scope.SAME_FAMILY)
     phase2 = decide(session, workloads, profiles, Scope.ANY_FAMILY)
     plan = build_plan(

@@ -9,13 +9,14 @@ from typing import Any
 
 import rightsizing
 from rightsizing.catalog.capacity import capacity_of
-from rightsizing.cli.deciding import decide, declared_workloads, measurements
+from rightsizing.cli.deciding import decide, declared_workloads
+from rightsizing.cli.profiling import StoreProfiles, measurements
 from rightsizing.cli.session import Session
 from rightsizing.decide.policy import Scope
 from rightsizing.errors import ConfigError
 from rightsizing.model.base import NoData
 from rightsizing.model.recommendation import Recommendation
-from rightsizing.profile.build import build_day_tables, build_profiles
+from rightsizing.profile.build import build_day_tables
 from rightsizing.profile.demandhistory import DemandHistory, history_of
 from rightsizing.profile.fingerprint import fingerprint
 from rightsizing.profile.peaksamples import (
@@ -61,14 +62,13 @@ def explain(
     """
     workloads = declared_workloads(session)
     rows = measurements(session, everything=everything, only=(key,))
-    profiles = build_profiles(rows)
     data = fingerprint(rows)
     if key not in workloads and not data.rows:
         raise ConfigError(_unknown(session, key, {*workloads}))
     decided = decide(
         session,
         {name: item for name, item in workloads.items() if name == key},
-        profiles,
+        StoreProfiles(session, everything=everything, only=(key,)),
         scope,
         every_excuse=every_excuse,
     )

@@ -21,6 +21,7 @@ from rightsizing.cli.session import Session
 from rightsizing.errors import RightsizingError
 
 INTERRUPTED_EXIT_CODE = 130  # 128 + SIGINT, as shells report it
+_ENGINE_INTERRUPTED = "Query interrupted"  # what DuckDB makes of Ctrl-C within a query
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 
 
@@ -29,8 +30,39 @@ class CommandTree(click.Group):
 
     sections: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("Measure", ("discover", "measure", "record", "store")),
-        ("Decide", ("recommend", "explain", "backtest", "audit", "plan", "check")),
-        ("Apply", ("preview", "apply", "retire", "rollback", "history", "status", "destroy")),
+        (
+            "Decide",
+            (
+                "recommend",
+                "explain",
+                "backtest",
+                "autoscale",
+                "commit",
+                "pack",
+                "serverless",
+                "cache",
+                "audit",
+                "plan",
+                "check",
+            ),
+        ),
+        (
+            "Apply",
+            (
+                "preview",
+                "apply",
+                "rollout",
+                "retire",
+                "rollback",
+                "canary",
+                "load",
+                "staging",
+                "history",
+                "status",
+                "destroy",
+            ),
+        ),
+        ("Watch", ("watch", "monitor")),
         ("Around it", ("report", "quarantine", "local", "catalog", "iam-policy")),
     )
 
@@ -125,6 +157,8 @@ def run(arguments: list[str]) -> int:
 def _sentence(error: BaseException) -> tuple[str, int]:
     """What to tell the user, and the exit code."""
     match error:
+        case RuntimeError() if str(error) == _ENGINE_INTERRUPTED:
+            return _sentence(KeyboardInterrupt())
         case KeyboardInterrupt() | click.exceptions.Abort():
             return "interrupted; what was finished is kept", INTERRUPTED_EXIT_CODE
         case click.ClickException():

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from rightsizing import errors
 from rightsizing.awscalls import READ_CALLS, policy_document, read_actions
 from rightsizing.cli.commands import COMMANDS
+from rightsizing.cli.commands.loading import REGRESSION_EXIT_CODE
 from rightsizing.cli.commandtable import command_parts, options_of, options_table
 from rightsizing.cli.fieldtable import FIELD_HEADS, field_rows
 from rightsizing.cli.main import (
@@ -29,6 +30,8 @@ from rightsizing.model.declaration import (
     ContainerDeclaration,
     FleetDeclaration,
     NetworkDeclaration,
+    ProxyDeclaration,
+    ProxyServer,
     ServiceDeclaration,
     StackDeclaration,
 )
@@ -41,6 +44,8 @@ from rightsizing.model.workload import Slos
 from rightsizing.provisionactions import PROVISION_ACTIONS, provision_actions
 from rightsizing.rollout.restoration import EXIT_CODES as ROLLBACK_EXIT_CODES
 from rightsizing.rollout.restoration import RollbackOutcome
+from rightsizing.rollout.run import EXIT_CODES as ROLLOUT_EXIT_CODES
+from rightsizing.rollout.run import RolloutOutcome
 from rightsizing.settings import Settings
 
 # What an exit code means, whatever raised it; a code without an entry here is a KeyError.
@@ -54,6 +59,9 @@ EXIT_MEANINGS: Mapping[int, str] = {
     ROLLBACK_EXIT_CODES[RollbackOutcome.PARTLY_RESTORED]: "a rollback restored only a part",
     ROLLBACK_EXIT_CODES[RollbackOutcome.FAILED]: "a rollback restored nothing",
     PARTIAL_DATA_EXIT_CODE: "done, but something could not be read or is unknown",
+    ROLLOUT_EXIT_CODES[RolloutOutcome.ROLLED_BACK]: "a rollout or watch found harm and went back",
+    ROLLOUT_EXIT_CODES[RolloutOutcome.PAUSED]: "a rollout is paused; a watch measured nothing",
+    REGRESSION_EXIT_CODE: "a load test showed a limit or margin to be broken",
     INTERNAL_ERROR: "an error of the toolkit itself; run again with `--debug`",
     INTERRUPTED_EXIT_CODE: "interrupted, or answered no; what was finished is kept",
 }
@@ -222,6 +230,8 @@ def stack_configuration_page() -> str:
                     "An entry of `fleets`": FleetDeclaration,
                     "An entry of `services`": ServiceDeclaration,
                     "An entry of `containers`": ContainerDeclaration,
+                    "`proxy` of a container": ProxyDeclaration,
+                    "`a` and `b` of a proxy": ProxyServer,
                     "`slos` of a workload": Slos,
                 }
             ),

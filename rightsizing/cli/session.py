@@ -177,7 +177,14 @@ class Session:
 
         self.use_local_cloud()
         choice = None if self.driver_option is None else DriverName(self.driver_option)
-        return select_driver(self.stack, choice)
+        driver = select_driver(self.stack, choice)
+        if not any(item.proxy for item in self.declaration.containers.values()):
+            return driver
+        from rightsizing.measure.docker import connect
+        from rightsizing.rollout.proxied import ProxiedContainers
+        from rightsizing.rollout.proxieddriver import ProxiedDriver
+
+        return ProxiedDriver(driver, ProxiedContainers(self.stack, connect))
 
     def use_local_cloud(self) -> None:
         """Point this process at the local cloud when the stack is embedded; else do nothing."""

@@ -329,8 +329,8 @@ def _setting(study: Study) -> str:
     cost = (
         "Cost is cores held over measured time"
         if study.mode is Mode.LIMITS
-        else f"Each limit is the cheapest EC2 type of {study.region} that holds it, cost its list "
-        "price over measured time"
+        else f"Each limit of a peer is the cheapest EC2 type of {study.region} that holds it, ours "
+        "are chosen among those types; cost is their list price over measured time"
     )
     return (
         f"{counted(study.workloads, 'workload')}, up to {counted(study.weeks, 'week')} from "

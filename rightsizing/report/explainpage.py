@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from calendar import day_name
+
 from rightsizing.catalog.capacity import SizeCapacity
 from rightsizing.model.base import NoData
 from rightsizing.model.recommendation import Recommendation
-from rightsizing.profile.demandhistory import DemandHistory, LevelHistory
+from rightsizing.profile.demandhistory import BusiestHour, DemandHistory, LevelHistory
 from rightsizing.profile.peaksamples import DayPeak, Dimension, PeakSample
 from rightsizing.report.document import (
     UNKNOWN,
@@ -199,10 +201,20 @@ def _history(history: DemandHistory | NoData) -> tuple[Block, ...]:
         Bullets(
             (
                 f"class: {history.demand_class}",
+                _busiest_words(history.busiest_hour),
                 *_level_words(history.cpu, Dimension.CPU),
                 *_level_words(history.memory, Dimension.MEMORY),
             )
         ),
+    )
+
+
+def _busiest_words(found: BusiestHour | NoData) -> str:
+    if isinstance(found, NoData):
+        return f"busiest hour of the week: {found.reason}"
+    return (
+        f"busiest hour of the week: {day_name[found.weekday]} {found.hour:02d}:00 UTC, "
+        f"{found.mean_cores:.2f} cores on average, at most {found.max_cores:.2f}"
     )
 
 

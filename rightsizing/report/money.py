@@ -17,7 +17,7 @@ from rightsizing.errors import CatalogError
 from rightsizing.model.base import NoData
 from rightsizing.model.price import MonthlyCost, Price, Rates
 from rightsizing.model.rollout import FleetRollout, Slot, SlotState
-from rightsizing.model.size import FleetSize, ServiceSize, Size
+from rightsizing.model.size import ContainerSize, FleetSize, ServiceSize, Size
 from rightsizing.model.stackconfig import StackSizing
 from rightsizing.model.update import Step
 from rightsizing.model.workload import Architecture, Workload
@@ -168,10 +168,11 @@ def _lines(
     def cost(size: Size | None) -> MonthlyCost | NoData | None:
         return None if size is None else size_cost(workload, size, catalog, rates)
 
-    if not isinstance(declared, FleetSize):
+    if not (isinstance(declared, FleetSize) or workload.proxied):
         was = None if before is None else before.size_of(key, declared)
         will = after.size_of(key, declared)
         return [MoneyLine(key, None, was, will, cost(was), cost(will))]
+    assert not isinstance(declared, ServiceSize)  # services have no slots
     old = None if before is None else _slots(before, key, declared)
     new = _slots(after, key, declared)
     lines = []
@@ -186,13 +187,13 @@ def _lines(
     return lines
 
 
-def _slots(sizing: StackSizing, workload: str, declared: FleetSize) -> FleetRollout:
-    """A fleet's slots; slot a at full weight when no rollout has moved it."""
+def _slots(sizing: StackSizing, workload: str, declared: FleetSize | ContainerSize) -> FleetRollout:
+    """Slots of a workload that has them; slot a at full weight when no rollout has moved it."""
     found = sizing.rollout.fleets.get(workload)
     if found is not None:
         return found
     size = sizing.size_of(workload, declared)
-    assert isinstance(size, FleetSize)  # size_of refuses a different kind
+    assert not isinstance(size, ServiceSize)  # size_of refuses a different kind
     return FleetRollout(live=Slot.A, a=SlotState(size=size, weight=_FULL_WEIGHT))
 
 

@@ -6,6 +6,7 @@ import click
 from rich.console import Group, RenderableType
 
 from rightsizing.cli.live import facts_reader
+from rightsizing.cli.oneatatime import require_no_running_rollout
 from rightsizing.cli.progress import step_lines
 from rightsizing.cli.session import Session
 from rightsizing.cli.stackview import money_of, sizing_before, way_back
@@ -85,6 +86,7 @@ def retire(session: Session, yes: bool) -> int:
 @click.pass_obj
 def destroy(session: Session, yes: bool) -> None:
     """Delete every resource of the stack. Protected resources make it fail."""
+    require_no_running_rollout(session.stack)
     driver = session.driver
     count = len([item for item in driver.resources(session.stack) if item.id])
     session.confirm(f"Delete {count} resources of {session.stack.name}?", yes=yes)
@@ -97,6 +99,7 @@ def destroy(session: Session, yes: bool) -> None:
 
 
 def _apply(session: Session, *, yes: bool) -> int:
+    require_no_running_rollout(session.stack)
     driver = session.driver
     if not driver.exists(session.stack):
         if not session.declaration.embedded:

@@ -93,8 +93,8 @@ def backtest(
     for option, value, least in (("--workloads", most, 1), ("--seed", seed, 0)):
         if value < least:
             raise ConfigError(f"{option} {value} must be at least {least}")
-    rules = contestants(patterns, risks)
     types = TypeTable.of(session.catalog, region) if mode == Mode.EC2.value else None
+    rules = contestants(patterns, risks, types=types)
     with progress_bar(session) as listener:
         if path is not None:
             tracks = tracks_of_path(path, most, listener)

@@ -7,9 +7,10 @@ from datetime import datetime
 
 import click
 
-from rightsizing.cli.deciding import assumptions_of, measurements
+from rightsizing.cli.deciding import assumptions_of
 from rightsizing.cli.kpis import observed_kpis
 from rightsizing.cli.live import facts_reader, now
+from rightsizing.cli.profiling import StoreProfiles
 from rightsizing.cli.session import Session
 from rightsizing.errors import ConfigError, RightsizingError
 from rightsizing.model.base import NoData
@@ -24,7 +25,6 @@ from rightsizing.plan.check import (
     success_checklist,
 )
 from rightsizing.plan.criteria import criteria_of_slos
-from rightsizing.profile.build import build_profiles
 from rightsizing.report import jsonview, terminal
 from rightsizing.stack.applied import AppliedUpdate, applied_updates, in_force_since
 from rightsizing.stack.facts import compare_facts
@@ -89,7 +89,7 @@ def _before(session: Session, phase: int, reached: int, at: datetime | NoData) -
 def _evidence(session: Session, phase: int) -> dict[str, Evidence | NoData]:
     release = session.sizing.release
     changed = {} if release is None else release.phases.get(str(phase), {})
-    profiles = build_profiles(measurements(session)) if changed else {}
+    profiles = StoreProfiles(session, only=changed).all() if changed else {}
     return {
         key: profiles[key].evidence if key in profiles else NoData("the store holds nothing of it")
         for key in changed

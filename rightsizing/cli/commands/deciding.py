@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from rightsizing.cli.comparing import PEERS, compare
-from rightsizing.cli.deciding import decide, declared_workloads, measurements, policy_of
+from rightsizing.cli.deciding import decide, declared_workloads, policy_of
+from rightsizing.cli.profiling import StoreProfiles, measurements
 from rightsizing.cli.riskoption import risk_option, with_risk
 from rightsizing.cli.session import PARTIAL_DATA_EXIT_CODE, Session
 from rightsizing.decide.holdout import evaluate_holdout
 from rightsizing.decide.policy import Scope
 from rightsizing.errors import ConfigError
-from rightsizing.profile.build import build_profiles
 from rightsizing.report import jsonview, peerpage, recommendationpage, terminal
 
 SCOPES = {"same-family": Scope.SAME_FAMILY, "any-family": Scope.ANY_FAMILY}
@@ -61,13 +61,11 @@ def recommend(
         )
     policy = policy_of(session.settings)
     workloads = declared_workloads(session)
-    everything = all_history or holdout_days is not None
-    rows = measurements(session, everything=everything, only=only or None)
     if only:
         workloads = {key: item for key, item in workloads.items() if key in only}
     if holdout_days is not None:
         report = evaluate_holdout(
-            rows,
+            measurements(session, everything=True, only=only or None),
             session.catalog,
             policy,
             rates=session.rates,
@@ -77,7 +75,8 @@ def recommend(
         )
         session.show(terminal.holdout(report), jsonview.holdout(report))
         return PARTIAL_DATA_EXIT_CODE if report.unsized else 0
-    decided = decide(session, workloads, build_profiles(rows), SCOPES[scope])
+    profiles = StoreProfiles(session, everything=all_history, only=only or None)
+    decided = decide(session, workloads, profiles, SCOPES[scope])
     page = recommendationpage.recommendation_page(decided.recommendations)
     data = {
         **jsonview.recommendations(decided.recommendations),
@@ -85,6 +84,7 @@ def recommend(
     }
     unread = False
     if peer is not None:
+        rows = measurements(session, everything=all_history, only=only or None)
         compared = compare(session, decided.recommendations, rows)
         page = (*page, *peerpage.peer_page(compared))
         data["comparison"] = jsonview.plain(compared)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import click
 
@@ -121,6 +122,41 @@ def status(session: Session) -> int:
     found = LocalCloud(session.project_dir).status()
     session.show(found.sentence, {"state": found.state.value, "sentence": found.sentence})
     return 0 if found.state is CloudState.RUNNING else 1
+
+
+@local.command(epilog="Example: rightsize local traffic scenario.json --history 1440")
+@click.argument("scenario", required=False, type=click.Path(path_type=Path))
+@click.option("--history", type=int, default=0, help="Minutes of metrics before it begins.")
+@click.option("--stop", is_flag=True, help="Stop the simulated traffic.")
+@click.pass_obj
+def traffic(session: Session, scenario: Path | None, history: int, stop: bool) -> None:
+    """Simulate requests to the local cloud's workloads, by a JSON file of rates and work.
+
+    Metrics and alarms then follow from the sizes that run. In a simulated scenario the clock stands
+    still until something waits by it, and a rollout's hours pass in seconds.
+    """
+    from rightsizing.embedded.cloud.dataplane import DataPlane
+    from rightsizing.embedded.cloud.plane.scenario import read_scenario
+    from rightsizing.embedded.cloud.server import LocalCloud
+
+    _require_embedded(session)
+    plane = DataPlane(LocalCloud(session.project_dir).ensure().aws_url)
+    if stop:
+        plane.stop()
+        session.show("the simulated traffic is stopped", {"mode": None})
+        return
+    if scenario is not None:
+        plane.load(read_scenario(scenario))
+        if history:
+            plane.backfill(history)
+    found = plane.status()
+    if found.mode is None:
+        session.show("no traffic is simulated", {"mode": None})
+        return
+    session.show(
+        f"simulated traffic, clock {found.mode.value}, {found.minutes} minutes so far",
+        {"mode": found.mode.value, "now_ms": found.now_ms, "minutes": found.minutes},
+    )
 
 
 @local.command(epilog='Example: eval "$(rightsize local env)"')

@@ -92,7 +92,8 @@ def _refuse_quarantined(session: Session, release: Release, phase: int) -> None:
 
 
 def _write(session: Session, current: StackSizing, release: Release, phase: int) -> None:
-    rollout = settle_rollout(current, release, phase)
+    proxied = {item.key for item in session.declaration.workloads() if item.proxied}
+    rollout = settle_rollout(current, release, phase, proxied)
     # While an apply asks or runs, the file stays what it was shown to be.
     with hold_lease(session.stack.record_dir, "plan"):
         session.write_sizing(StackSizing(release, phase, rollout))

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from rightsizing.cli.commands.auditing import audit_file
-from rightsizing.cli.deciding import decide, declared_workloads, make_plan, measurements
+from rightsizing.cli.deciding import decide, declared_workloads, make_plan
+from rightsizing.cli.profiling import StoreProfiles
 from rightsizing.cli.session import Session
 from rightsizing.cli.stackview import history_rows, live_facts, update_notes
 from rightsizing.decide.policy import Scope
@@ -16,7 +17,6 @@ from rightsizing.errors import RightsizingError
 from rightsizing.model.base import NoData
 from rightsizing.model.recommendation import Recommendation
 from rightsizing.plan.audit import AuditReport
-from rightsizing.profile.build import build_profiles
 from rightsizing.report.markdown import markdown
 from rightsizing.report.runreport import RunReport, run_page
 from rightsizing.stack.durable import replace_file
@@ -70,10 +70,11 @@ def _audit(session: Session, case_file: Path | None) -> AuditReport | NoData:
 
 
 def _recommendations(session: Session) -> tuple[Recommendation, ...]:
+    profiles: StoreProfiles | None = None
     try:
-        profiles = build_profiles(measurements(session))
+        session.store.days()
+        profiles = StoreProfiles(session)
     except RightsizingError as error:
-        session.remark(str(error))
-        profiles = {}  # an empty store: every workload is kept, and says why
+        session.remark(str(error))  # an empty store: every workload is kept, and says why
     found = decide(session, declared_workloads(session), profiles, Scope.ANY_FAMILY)
     return found.recommendations

@@ -7,6 +7,7 @@ from rich.console import Group
 from rich.text import Text
 
 from rightsizing.cli.live import facts_reader
+from rightsizing.cli.oneatatime import require_no_running_rollout
 from rightsizing.cli.progress import step_lines
 from rightsizing.cli.session import Session
 from rightsizing.cli.stackview import (
@@ -40,6 +41,7 @@ def rollback(session: Session, to: str | None, reason: str, yes: bool) -> int:
     what really runs, rewrites the stack file and quarantines what it left. Safe to run again after
     a crash. Exits with 0 restored, 6 partly restored, 7 failed.
     """
+    require_no_running_rollout(session.stack)
     driver = session.driver
     before = sizing_before(session)
 

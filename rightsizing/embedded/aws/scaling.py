@@ -1,8 +1,8 @@
 """Scaling policies: of an Auto Scaling group, and of Application Auto Scaling with its target.
 
 Rules from hashicorp/terraform-provider-aws, internal/service: autoscaling/policy.go,
-appautoscaling/target.go, appautoscaling/policy.go. Target tracking and simple scaling are served; a
-predictive or step policy is refused.
+appautoscaling/target.go, appautoscaling/policy.go. Target tracking, simple and predictive scaling
+(on a predefined pair of metrics) are served; a step policy is refused.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from rightsizing.embedded.plugin.schema import Naming, Property, ResourceType, g
 from rightsizing.embedded.plugin.values import Properties
 
 _SOURCE = "hashicorp/terraform-provider-aws internal/service/"
-_NOT_SERVED = "the local cloud serves target tracking and simple scaling only"
+_NOT_SERVED = "the local cloud serves target tracking, simple and predictive scaling only"
 
 
 def _put_policy(api: AwsApi, inputs: Properties) -> str:
     tracking = inputs.get("targetTrackingConfiguration")
+    predictive = inputs.get("predictiveScalingConfiguration")
     api.client("autoscaling").put_scaling_policy(
         **given(
             AutoScalingGroupName=inputs["autoscalingGroupName"],
@@ -31,6 +32,7 @@ def _put_policy(api: AwsApi, inputs: Properties) -> str:
             Cooldown=inputs.get("cooldown"),
             EstimatedInstanceWarmup=inputs.get("estimatedInstanceWarmup"),
             TargetTrackingConfiguration=tracking and tracking_arguments(tracking),
+            PredictiveScalingConfiguration=predictive and _predictive_arguments(predictive),
             Enabled=inputs.get("enabled"),
         )
     )
@@ -45,6 +47,7 @@ def _read_policy(api: AwsApi, name: str, known: Properties) -> Properties | None
         return None
     policy = found[0]
     tracking = policy.get("TargetTrackingConfiguration")
+    predictive = policy.get("PredictiveScalingConfiguration")
     return given(
         arn=policy["PolicyARN"],
         name=policy["PolicyName"],
@@ -54,6 +57,43 @@ def _read_policy(api: AwsApi, name: str, known: Properties) -> Properties | None
         scalingAdjustment=policy.get("ScalingAdjustment"),
         cooldown=policy.get("Cooldown"),
         targetTrackingConfiguration=tracking and read_tracking(tracking),
+        predictiveScalingConfiguration=predictive and _read_predictive(predictive),
+    )
+
+
+def _predictive_arguments(block: Properties) -> Properties:
+    metric = block["metricSpecification"]
+    pair = metric["predefinedMetricPairSpecification"]
+    buffer = block.get("schedulingBufferTime")
+    return given(
+        MetricSpecifications=[
+            {
+                "TargetValue": float(metric["targetValue"]),
+                "PredefinedMetricPairSpecification": given(
+                    PredefinedMetricType=pair["predefinedMetricType"],
+                    ResourceLabel=pair.get("resourceLabel"),
+                ),
+            }
+        ],
+        Mode=block.get("mode"),
+        SchedulingBufferTime=None if buffer is None else int(buffer),
+    )
+
+
+def _read_predictive(found: Properties) -> Properties:
+    metric = found["MetricSpecifications"][0]
+    pair = metric["PredefinedMetricPairSpecification"]
+    buffer = found.get("SchedulingBufferTime")
+    return given(
+        metricSpecification={
+            "targetValue": metric["TargetValue"],
+            "predefinedMetricPairSpecification": given(
+                predefinedMetricType=pair["PredefinedMetricType"],
+                resourceLabel=pair.get("ResourceLabel"),
+            ),
+        },
+        mode=found.get("Mode"),
+        schedulingBufferTime=None if buffer is None else str(int(buffer)),
     )
 
 
@@ -198,12 +238,12 @@ TYPES = in_order(
             "estimatedInstanceWarmup": Property(),
             "enabled": Property(default=True),
             "targetTrackingConfiguration": Property(nested_computed=frozenset({"disableScaleIn"})),
+            "predictiveScalingConfiguration": Property(),
         },
         outputs=("arn",),
         naming=Naming(),
         refused={
             "stepAdjustments": _NOT_SERVED,
-            "predictiveScalingConfiguration": _NOT_SERVED,
         },
         create=_put_policy,
         read=_read_policy,

@@ -21,6 +21,7 @@ from rightsizing.embedded.aws import (
     network,
     routing,
     scaling,
+    schedules,
     securitygroup,
     taskdefinition,
 )
@@ -65,6 +66,7 @@ _REGIONAL: tuple[Row, ...] = (
     *launchtemplate.TYPES,
     *autoscaling.TYPES,
     *scaling.TYPES,
+    *schedules.TYPES,
     *loadbalancing.TYPES,
     *listener.TYPES,
     *monitoring.TYPES,

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -61,6 +62,9 @@ class Restored:
     different: int
 
 
+_REMEMBERED = 64  # answers; a client retries at once or not at all
+
+
 class LocalApplication:
     """WSGI application of the local cloud."""
 
@@ -84,6 +88,7 @@ class LocalApplication:
         self._calls = 0
         self._restored = Restored(0, 0)
         self._inside: dict[str, InsideApi] = {}
+        self._sent: dict[str, Answer] = {}  # by the client's invocation id, oldest first
         self._wire = Wire(book)
         self._drifter = Drifter(book, self.inside)
         self._alarms = AlarmWatch(clock)
@@ -104,6 +109,10 @@ class LocalApplication:
             with self._lock:
                 return self._own_page(environ, path, body, start_response)
         call = call_of(environ, _operation(environ, body), body)
+        repeated = self._sent.get(_invocation(environ) or "") if _is_retry(environ) else None
+        if repeated is not None:
+            start_response(repeated[0], repeated[1])
+            return [repeated[2]]
         refusal = self._wire.before(call)
         if refusal is not None:
             start_response(f"{refusal.status} Planned", refusal.headers)
@@ -119,8 +128,21 @@ class LocalApplication:
         if self._wire.loses_reply(call):
             with suppress(OSError):
                 break_connection(environ)
+        else:
+            self._remember(environ, (status, headers, answer))
         start_response(status, headers)
         return [answer]
+
+    def _remember(self, environ: Environ, answer: Answer) -> None:
+        """Keep an answer for the client that gives up waiting and asks again (a busy machine): what
+        was done must not be done twice. A reply that a fault plan loses is not kept."""
+        invocation = _invocation(environ)
+        if invocation is None or int(answer[0].split(" ", 1)[0]) >= HTTPStatus.BAD_REQUEST:
+            return
+        with self._lock:
+            self._sent[invocation] = answer
+            while len(self._sent) > _REMEMBERED:
+                del self._sent[next(iter(self._sent))]
 
     def inside(self, region: str) -> InsideApi:
         """boto3 clients of this application, for use while it serves a request."""
@@ -231,6 +253,17 @@ class LocalApplication:
 def _json(start_response: StartResponse, value: Any, status: int = 200) -> list[bytes]:
     start_response(f"{status} Own", [("Content-Type", "application/json")])
     return [json.dumps(value).encode()]
+
+
+def _invocation(environ: Environ) -> str | None:
+    """The id that the SDK gives a call and all of its retries."""
+    found = environ.get("HTTP_AMZ_SDK_INVOCATION_ID")
+    return None if found is None else str(found)
+
+
+def _is_retry(environ: Environ) -> bool:
+    said = str(environ.get("HTTP_AMZ_SDK_REQUEST", ""))
+    return "attempt=" in said and "attempt=1;" not in f"{said};"
 
 
 def _take_body(environ: Environ) -> bytes:

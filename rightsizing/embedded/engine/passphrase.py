@@ -77,7 +77,8 @@ class PassphraseCipher:
             gcm.decrypt(base64.b64decode(nonce), base64.b64decode(body), None)
         except (InvalidTag, ValueError) as error:
             raise ConfigError(
-                "PULUMI_CONFIG_PASSPHRASE is not the passphrase this stack was made with"
+                "PULUMI_CONFIG_PASSPHRASE is not the passphrase this stack was made with; nothing "
+                "was changed, set it to that one and run the command again"
             ) from error
         return gcm
 

@@ -78,6 +78,11 @@ class Checkpoint:
     pending: tuple[Pending, ...] = ()
 
 
+_ADVICE = (
+    "nothing was changed and what runs goes on; put back a copy of it, then run `rightsize status`"
+)
+
+
 class StateFile:
     """The state file of one stack."""
 
@@ -103,9 +108,11 @@ class StateFile:
                 f"{self.path.parent.parent}; make it with `rightsize local up`"
             ) from error
         except (OSError, ValueError) as error:
-            raise EmbeddedError(f"the state file {self.path} cannot be read: {error}") from error
+            raise EmbeddedError(
+                f"the state file {self.path} cannot be read: {error}; {_ADVICE}"
+            ) from (error)
         if not isinstance(raw, dict):
-            raise EmbeddedError(f"the state file {self.path} is damaged; put back a copy of it")
+            raise EmbeddedError(f"the state file {self.path} is damaged: no object; {_ADVICE}")
         return raw
 
     def _parse(
@@ -125,7 +132,7 @@ class StateFile:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise EmbeddedError(
-                f"the state file {self.path} is damaged: {error!r}; put back a copy of it"
+                f"the state file {self.path} is damaged: {error!r}; {_ADVICE}"
             ) from error
 
     def save(self, checkpoint: Checkpoint) -> None:

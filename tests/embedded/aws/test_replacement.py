@@ -19,6 +19,7 @@ REPLACING = {
     "aws:ec2/launchTemplate:LaunchTemplate": {"name"},
     "aws:autoscaling/group:Group": {"name"},
     "aws:autoscaling/policy:Policy": {"autoscalingGroupName", "name"},
+    "aws:autoscaling/schedule:Schedule": {"autoscalingGroupName", "scheduledActionName"},
     "aws:lb/loadBalancer:LoadBalancer": {"internal", "loadBalancerType", "name"},
     "aws:lb/targetGroup:TargetGroup": {
         "name",
@@ -52,6 +53,12 @@ REPLACING = {
         "serviceNamespace",
     },
     "aws:appautoscaling/policy:Policy": {
+        "name",
+        "resourceId",
+        "scalableDimension",
+        "serviceNamespace",
+    },
+    "aws:appautoscaling/scheduledAction:ScheduledAction": {
         "name",
         "resourceId",
         "scalableDimension",

@@ -164,6 +164,19 @@ def samples(around: Any) -> dict[str, Sample]:
             {"targetTrackingConfiguration": _tracking("ASGAverageCPUUtilization", 50.5)},
         ),
         Sample(
+            "aws:autoscaling/schedule:Schedule",
+            {
+                "autoscalingGroupName": around.group_name,
+                "scheduledActionName": "minimum-0",
+                "recurrence": "0 8 * * *",
+                "timeZone": "Etc/UTC",
+                "minSize": 2,
+                "maxSize": -1,
+                "desiredCapacity": -1,
+            },
+            {"recurrence": "0 9 * * 1,2", "minSize": 3},
+        ),
+        Sample(
             "aws:cloudwatch/metricAlarm:MetricAlarm",
             {
                 "comparisonOperator": "GreaterThanThreshold",
@@ -241,6 +254,17 @@ def samples(around: Any) -> dict[str, Sample]:
             },
         ),
         Sample(
+            "aws:appautoscaling/scheduledAction:ScheduledAction",
+            {
+                "name": "minimum-0",
+                "schedule": "cron(0 8 * * ? *)",
+                "timezone": "UTC",
+                "scalableTargetAction": {"minCapacity": 2},
+                **scalable,
+            },
+            {"schedule": "cron(0 9 * * ? *)", "scalableTargetAction": {"minCapacity": 3}},
+        ),
+        Sample(
             "aws:iam/role:Role",
             {"assumeRolePolicy": json.dumps(TRUST)},
             {"description": "starts tasks", "maxSessionDuration": 7200},
@@ -261,9 +285,11 @@ ALL = sorted(TABLE)
 # No tags, or (scalable target, Auto Scaling group) not as a map that can be read back.
 UNTAGGED = {
     "aws:appautoscaling/policy:Policy",
+    "aws:appautoscaling/scheduledAction:ScheduledAction",
     "aws:appautoscaling/target:Target",
     "aws:autoscaling/group:Group",
     "aws:autoscaling/policy:Policy",
+    "aws:autoscaling/schedule:Schedule",
     "aws:cloudwatch/dashboard:Dashboard",
     "aws:ec2/routeTableAssociation:RouteTableAssociation",
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
@@ -275,7 +301,7 @@ TAGGED = [name for name in ALL if name not in UNTAGGED]
 def sample(around: Any, request: pytest.FixtureRequest) -> Sample:
     """The sample of the parametrised type."""
     found = samples(around)[request.param]
-    if found.pulumi_type == "aws:appautoscaling/policy:Policy":
+    if found.pulumi_type.startswith("aws:appautoscaling/") and "minCapacity" not in found.inputs:
         target = {
             key: found.inputs[key]
             for key in ("resourceId", "scalableDimension", "serviceNamespace")

@@ -156,7 +156,12 @@ class LiveReader:
         wanted = sorted(arns)
         if not wanted:
             return {}
-        described = elb.describe_target_groups(TargetGroupArns=wanted)["TargetGroups"]
+        # a group that a killed update left may name a target group that is gone
+        described = [
+            item
+            for item in self._api.pages("elbv2", "describe_target_groups", "TargetGroups")
+            if item["TargetGroupArn"] in wanted
+        ]
         balancers = {arn for item in described for arn in item.get("LoadBalancerArns", ())}
         weights = {balancer: self._weights(balancer) for balancer in sorted(balancers)}
         found = {}
