@@ -86,7 +86,8 @@ def test_downtime_burns_the_budget_and_the_short_window_ends_it() -> None:
     looks = {at: (WorkloadReading("t", up=not 660 <= at < 720),) for at in steps(120)}
     told = [item for item in run(board, looks) if item[2] == "UptimeBurnFast"]
     # At 660 s one of 45 looks of the hour is down, 2.2 %, and one of the last 20: above 1.44 %.
-    # A minute later it fires. The last look down is at 705 s; the window (705 s, 1005 s] of 20 looks holds it no more.
+    # A minute later it fires. The last look down is at 705 s; the window (705 s, 1005 s] holds
+    # 20 looks that were answered.
     assert told == [
         (720.0, "t", "UptimeBurnFast", Change.FIRED),
         (1005.0, "t", "UptimeBurnFast", Change.RESOLVED),
