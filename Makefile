@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench docs clean
+.PHONY: help setup demo test proofs lint format bench docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -29,7 +29,10 @@ demo: setup ## measure, decide, apply and roll back the reference workload, loca
 	$(BIN)/python examples/trading/demo.py
 
 test: setup ## run the tests
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not proof"
+
+proofs: setup ## run the long proofs: every kill, real containers under load, ten million rows
+	$(BIN)/python -m pytest -n auto --dist load -m proof
 
 lint: $(VENV)/.installed-dev ## formatting, lint and types
 	$(BIN)/ruff format --check .

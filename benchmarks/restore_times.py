@@ -90,6 +90,8 @@ def main() -> None:
                     by_hand.append(plain(site))
                 traffic_s, configuration_s = found[-1]
                 print(number + 1, f"{traffic_s:.2f}", f"{configuration_s:.2f}", flush=True)
+                if number % PLAIN_EVERY == 0:  # an interrupted run keeps what it has
+                    RESULTS.write_text(page(found, by_hand), encoding="utf-8")
         finally:
             cloud.forget()
     RESULTS.write_text(page(found, by_hand), encoding="utf-8")

@@ -29,9 +29,6 @@ CASE = "examples/trading/case.yaml"
 REPORT = "rightsizing-report.md"
 COPIED = ("Pulumi.yaml", "Pulumi.dev.yaml", "infra", "examples", "requirements.txt")
 PLUGINS = Path("rightsizing/embedded/plugin")
-CANARY = "news-api"
-TRIED = "--metric errors --horizon 60"
-STEPS = "--steps 25,50,100 --soak 30"
 ROLLED_BACK = 9  # `rightsize rollout` of a size that did harm
 REJECTED = 3  # `rightsize audit` of a plan its own evidence forbids
 
@@ -147,17 +144,19 @@ def play(demo: Demo) -> None:
 
     demo.step("The canary judge, tried on a past of the news API (synthetic, too)")
     demo.run("python examples/trading/past.py past.parquet")
-    demo.run(f"rightsize canary backtest past.parquet --workload {CANARY} {TRIED}")
+    demo.run(
+        "rightsize canary backtest past.parquet --workload news-api --metric errors --horizon 60"
+    )
 
     demo.step("Phase 1 on a share of the traffic, judged, promoted (simulated traffic and clock)")
     demo.run("rightsize local traffic examples/trading/traffic.json --history 600")
-    demo.run(f"rightsize rollout --phase 1 --yes {STEPS}")
+    demo.run("rightsize rollout --phase 1 --yes --steps 25,50,100 --soak 30")
     second = facts(demo)
     require(second != first, "phase 1 changed nothing that runs")
 
     demo.step("A size that is too small, caught and taken back by itself")
     demo.run("python examples/trading/careless.py")
-    demo.run(f"rightsize rollout --phase 1 --yes {STEPS}", expect=ROLLED_BACK)
+    demo.run("rightsize rollout --phase 1 --yes --steps 25,50,100 --soak 30", expect=ROLLED_BACK)
     require(serving(facts(demo)) == serving(second), "what ran before does not serve again")
     print("\nLive facts equal those before the size that was too small.")
 

@@ -55,7 +55,7 @@ from rightsizing.rollout.stages import (
     plan_stages,
 )
 from rightsizing.rollout.stepping import apply_stage, say
-from rightsizing.rollout.stopsigns import Stop, stop_asked, world_changed
+from rightsizing.rollout.stopsigns import Stop, stack_changed, stop_asked, world_changed
 from rightsizing.rollout.watching import Watching, ready
 from rightsizing.rollout.wayback import go_back
 from rightsizing.stack.applied import applied_updates, sizing_id
@@ -223,6 +223,10 @@ class _Controller:
         """Whatever comes next; one or more events are noted by it, or what stops it returned."""
         now = self._stage_in_force(progress)
         if now is not None and progress.unfinished_step is None:
+            changed = stack_changed(self.run, now)
+            if changed is not None:  # a person who resumes has read that it is applied again
+                again = progress.approved
+                return self._apply(progress, now, None) if again else changed
             if now.kind is StageKind.SETTLE and not progress.promoted:
                 self._note(Promoted())
                 return None
@@ -245,8 +249,11 @@ class _Controller:
             return None
         if not found.stage.needs_update:
             return self._soak(found.stage)
+        return self._apply(progress, found.stage, now)
+
+    def _apply(self, progress: RolloutProgress, stage: Stage, before: Stage | None) -> Stop | None:
         changed = world_changed(self.run, progress.started.fingerprint, program=True)
-        return changed or apply_stage(self.run, self.writer, found.stage, now, self._note)
+        return changed or apply_stage(self.run, self.writer, stage, before, self._note)
 
     def _stage_in_force(self, progress: RolloutProgress) -> Stage | None:
         return next((stage for stage in self.stages if stage.name == progress.applied), None)

@@ -250,6 +250,7 @@ def looks_of(front: Front, result: RolloutResult) -> list[Look]:
     return [entry.event.look for entry in journal.entries if isinstance(entry.event, Looked)]
 
 
+@pytest.mark.proof
 def test_too_little_is_rolled_back_and_enough_promoted(front: Front) -> None:
     """A canary that starves is rolled back, one that does not is promoted, both under load.
 

@@ -142,6 +142,7 @@ def assert_enforced(site: Any, sizes: Mapping[str, ContainerSize]) -> None:
     }
 
 
+@pytest.mark.proof
 def test_measured_resized_restored(site: Any, wait_for: WaitFor) -> None:
     """A load is recorded, sized, resized and restored on the real engine.
 
@@ -202,6 +203,7 @@ def test_measured_resized_restored(site: Any, wait_for: WaitFor) -> None:
     assert site.engine.containers.list(all=True, filters=site.mine) == []
 
 
+@pytest.mark.proof
 def test_killed_recorder_stores_nothing_twice(site: Any, wait_for: WaitFor) -> None:
     """SIGKILL in the middle of an interval and a restart at once: rows stay as they were, none is
     there twice, and together they hold what the kernel counted."""

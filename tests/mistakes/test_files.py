@@ -119,6 +119,7 @@ def test_disk_full_while_the_store_is_written(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.proof
 def test_ten_million_rows(folder: Path) -> None:
     """Ten million rows are read within a gibibyte: 2,500 machines, 4,000 intervals each."""
     np = pytest.importorskip("numpy")

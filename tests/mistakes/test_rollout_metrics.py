@@ -143,6 +143,7 @@ def test_metrics_that_cannot_be_had(
     assert project.weights() == [100]
 
 
+@pytest.mark.proof
 def test_clocks_ten_minutes_apart(
     project: Project, busy: DataPlane, faults: FaultClient, capsys
 ) -> None:

@@ -59,6 +59,7 @@ def explanation(recommend) -> Explanation:
         memory=NoData("memory was not measured"),
         history=DemandHistory(
             DemandClass.STEP,
+            NoData("CPU was not measured in any hour"),
             LevelHistory(0.125, LevelShift(DAY + 1, 1.5), is_moving=False),
             FLAT,
         ),

@@ -230,6 +230,7 @@ def sweep(world: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("errors", [600, 6000], ids=["promoted", "rolled back"])
+@pytest.mark.proof
 def test_killed_at_many_effects_and_resumed(
     make_world: Callable[[], Any], mortal_disk: Callable[[Any], None], errors: int
 ) -> None:

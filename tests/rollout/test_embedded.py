@@ -271,6 +271,7 @@ def kill_engine(step: Step) -> None:
             child.kill()
 
 
+@pytest.mark.proof
 def test_a_killed_update_is_repaired(site: Site) -> None:
     """SIGKILL in phase 1: history knows nothing of it, a plain update is refused by the lock that
     is left, and one rollback brings everything back."""

@@ -152,6 +152,7 @@ def pack(
             first_fit = float(_price(tried[1], types))
     elif spare:
         nodes = with_spares(pool, nodes, types, isolated)
+        first_fit = float(_price(nodes, types))  # alone on an instance each, there is no choice
     nodes.sort(key=lambda node: (not node.tenants, -types[node.type_number].usd_per_hour))
 
     return Packing(

@@ -62,6 +62,7 @@ def events(site: Any) -> list[tuple[str, str]]:
     return [(entry.event.kind, getattr(entry.event, "stage", "")) for entry in entries]
 
 
+@pytest.mark.proof
 def test_the_controller_is_killed(own_site: Any, rolloutsite: Any) -> None:
     """In the middle of an update, whose engine goes on without it: resumed, it ends as planned."""
     site = own_site
@@ -93,6 +94,7 @@ def test_the_controller_is_killed(own_site: Any, rolloutsite: Any) -> None:
     assert site.driver.pending_operations(site.stack) == ()
 
 
+@pytest.mark.proof
 def test_the_engine_is_killed(own_site: Any, rolloutsite: Any) -> None:
     """After the new group was created and before the state knew: an orphan, found and removed."""
     site = own_site
