@@ -62,7 +62,7 @@ class SafePlan:
 
 def safe_plan(case: Case, catalog: PricedShapes) -> SafePlan:
     """Derive the safe sizes, their money, and the table of claimed against safe savings."""
-    limits = _limits_option(case)
+    limits = safe_limits_option(case)
     arm = _instance_option(case, catalog, Architecture.ARM64)
     intel = _instance_option(case, catalog, Architecture.X86_64)
     options = [item for item in (limits, arm, intel) if item is not None]
@@ -129,7 +129,8 @@ def safe_limits(case: Case) -> tuple[Decimal, Decimal]:
     return cores, memory
 
 
-def _limits_option(case: Case) -> SafeOption | None:
+def safe_limits_option(case: Case) -> SafeOption | None:
+    """Limits that the case's figures allow, with their money; None when they are today's."""
     cores, memory = safe_limits(case)
     if (cores, memory) == (case.capacity.logical_cores, case.capacity.memory_gib):
         return None
@@ -259,7 +260,7 @@ def _instance_saving(
     case: Case, catalog: PricedShapes, phase: PhaseClaim, saved_so_far: Decimal
 ) -> tuple[Amount, str]:
     assert phase.instance is not None
-    found = _chosen_type(case, catalog, phase)
+    found = chosen_type(case, catalog, phase)
     if isinstance(found, NoData):
         return found, found.reason
     left = case.bill.total_usd_per_month - saved_so_far - found.usd_per_month
@@ -271,7 +272,7 @@ def _instance_saving(
     return left, why
 
 
-def _chosen_type(case: Case, catalog: PricedShapes, phase: PhaseClaim) -> Offer | NoData:
+def chosen_type(case: Case, catalog: PricedShapes, phase: PhaseClaim) -> Offer | NoData:
     """The claimed type where it holds the demand, else the cheapest that does."""
     assert phase.instance is not None
     if phase.instance.instance_type is not None:
