@@ -20,6 +20,7 @@ from infra.components.fleet import Fleet, FleetArgs
 from infra.components.network import Network, NetworkArgs
 from infra.components.service import Service, ServiceArgs, ServiceCluster
 from infra.config import StackConfig, load_config
+from infra.phased import build_phased
 from infra.providers import aws_provider, docker_provider
 from infra.tags import register_mandatory_tags
 from rightsizing.errors import RightsizingError
@@ -31,16 +32,21 @@ def build(config: StackConfig) -> None:
     """Create everything the stack declares, at the sizes that apply, and export what was made."""
     declared = config.declaration
     register_mandatory_tags(config.project, config.stack, declared.tags)
+    parts = declared.at_phase(config.sizing.stack.phase)
     fleets: Summaries = {}
     services: Summaries = {}
     containers: Summaries = {}
-    if declared.fleets or declared.services:
+    network, on_aws, on_docker = None, None, None
+    placed = bool(declared.fleets or declared.services) or parts.in_network
+    if placed or parts.on_aws:
         provider = aws_provider(declared.region, embedded=declared.embedded, environment=os.environ)
         on_aws = pulumi.ResourceOptions(providers=[provider])
+    if placed:
         network = Network("network", NetworkArgs(declared.region, declared.network), on_aws)
+    if network is not None and on_aws is not None:
         fleets = build_fleets(config, network, on_aws)
         services = build_services(config, network, on_aws)
-    if declared.containers:
+    if declared.containers or parts.on_docker:
         on_docker = pulumi.ResourceOptions(providers=[docker_provider(embedded=declared.embedded)])
         containers = build_containers(config, on_docker)
     release = config.sizing.stack.release
@@ -49,6 +55,7 @@ def build(config: StackConfig) -> None:
     pulumi.export("fleets", fleets)
     pulumi.export("services", services)
     pulumi.export("containers", containers)
+    build_phased(config, parts, on_aws, on_docker, network)
 
 
 def build_fleets(config: StackConfig, network: Network, opts: pulumi.ResourceOptions) -> Summaries:

@@ -18,9 +18,11 @@ from pulumi.runtime import is_config_secret
 from infra.components.naming import LOAD_BALANCER_PREFIX, resource_stem
 from infra.images import require_images
 from rightsizing.errors import ConfigError
+from rightsizing.model.caching import ElasticacheCache
 from rightsizing.model.declaration import (
     DECLARATION_KEYS,
     NAMESPACE,
+    SECRET_KINDS,
     StackDeclaration,
     parse_declaration,
 )
@@ -43,7 +45,7 @@ class StackConfig:
     stack: str
     declaration: StackDeclaration
     sizing: Sizing
-    secret_kinds: frozenset[str] = frozenset()  # of fleets, services, containers: encrypted ones
+    secret_kinds: frozenset[str] = frozenset()  # of SECRET_KINDS: the encrypted ones
 
 
 def load_config(project_dir: Path | None = None) -> StackConfig:
@@ -60,6 +62,8 @@ def load_config(project_dir: Path | None = None) -> StackConfig:
     project = pulumi.get_project()
     declaration = parse_declaration(_declared_values(pulumi.Config(NAMESPACE)))
     refuse_embedded_production(stack, declaration)
+    refuse_unserved(declaration)
+    refuse_purchase(stack, declaration)
     require_distinct_names(declaration)
     sizing = stack_sizing()
     require_images(declaration, sizing)
@@ -70,7 +74,7 @@ def load_config(project_dir: Path | None = None) -> StackConfig:
 
 def refuse_embedded_production(stack: str, declaration: StackDeclaration) -> None:
     """Raise ConfigError when a stack named like production would be served by stand-ins."""
-    if declaration.embedded and stack.lower().startswith(PRODUCTION_PREFIX):
+    if declaration.embedded and is_production(stack):
         raise ConfigError(
             f"{NAMESPACE}:embedded is true for stack {stack!r}, which is named like production; "
             f"set it to false, or give a stack for experiments a name that does not start with "
@@ -78,15 +82,62 @@ def refuse_embedded_production(stack: str, declaration: StackDeclaration) -> Non
         )
 
 
+def refuse_unserved(declaration: StackDeclaration) -> None:
+    """Raise ConfigError when an embedded stack declares what the local stand-ins do not serve."""
+    if not declaration.embedded:
+        return
+    for name, cache in declaration.cache.items():
+        if isinstance(cache.config.deployment, ElasticacheCache):
+            raise ConfigError(
+                f"{NAMESPACE}:cache.{name} is an ElastiCache group, which the local cloud does not "
+                "serve; give this stack a deployment of kind container"
+            )
+    for name, tenancy in declaration.tenancy.items():
+        if tenancy.runs_as == "services":
+            raise ConfigError(
+                f"{NAMESPACE}:tenancy.{name} runs as services, whose instances the local cloud "
+                "does not serve; set runs_as to containers in this stack"
+            )
+    if not declaration.budgets.empty:
+        raise ConfigError(
+            f"{NAMESPACE}:budgets is set, but the local cloud has no budgets; declare it in a "
+            "stack on AWS"
+        )
+    if not declaration.commitments.empty:
+        raise ConfigError(
+            f"{NAMESPACE}:commitments is set, but the local cloud sells none; declare it in the "
+            "production stack"
+        )
+
+
+def refuse_purchase(stack: str, declaration: StackDeclaration) -> None:
+    """Raise ConfigError when a stack that is not named like production would buy something."""
+    if declaration.commitments.confirmed is not None and not is_production(stack):
+        raise ConfigError(
+            f"{NAMESPACE}:commitments is confirmed for stack {stack!r}; commitments are bought by "
+            f"a stack whose name starts with {PRODUCTION_PREFIX!r} only, remove confirmed"
+        )
+
+
+def is_production(stack: str) -> bool:
+    """Whether a stack is named like production."""
+    return stack.lower().startswith(PRODUCTION_PREFIX)
+
+
 def require_distinct_names(declaration: StackDeclaration) -> None:
     """Raise ConfigError when two workload keys would make resources of the same name.
 
     The engine would notice too, but only after it has made some of them.
     """
+    tenants = [tenant for item in declaration.tenancy.values() for _, tenant in item.tenants()]
     for kind, keys, prefixes in (
         ("fleets", declaration.fleets, ("", LOAD_BALANCER_PREFIX)),
         ("services", declaration.services, ("",)),
         ("containers", declaration.containers, ("",)),
+        ("cache", declaration.cache, ("",)),
+        ("jobs", declaration.jobs, ("",)),
+        ("tenancy", declaration.tenancy, ("",)),
+        ("tenancy", tenants, ("",)),
     ):
         owners: dict[str, str] = {}
         for key in keys:
@@ -128,8 +179,7 @@ def find_project_dir(start: Path) -> Path:
 
 
 def _secret_kinds() -> frozenset[str]:
-    kinds = ("fleets", "services", "containers")
-    return frozenset(kind for kind in kinds if is_config_secret(f"{NAMESPACE}:{kind}"))
+    return frozenset(kind for kind in SECRET_KINDS if is_config_secret(f"{NAMESPACE}:{kind}"))
 
 
 def _declared_values(config: pulumi.Config) -> dict[str, Json]:

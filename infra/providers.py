@@ -30,7 +30,10 @@ _SERVICES = (
     "ec2",
     "ecs",
     "elbv2",
+    "events",
     "iam",
+    "lambda_",
+    "sqs",
     "sts",
 )
 

@@ -28,6 +28,8 @@ TEMPLATE_RESOURCES = ("instance", "volume")
 TAGGED_TYPES = frozenset(
     {
         "aws:appautoscaling/target:Target",
+        "aws:budgets/budget:Budget",
+        "aws:cloudwatch/eventRule:EventRule",
         "aws:cloudwatch/logGroup:LogGroup",
         "aws:cloudwatch/metricAlarm:MetricAlarm",
         "aws:ec2/internetGateway:InternetGateway",
@@ -38,10 +40,19 @@ TAGGED_TYPES = frozenset(
         "aws:ecs/cluster:Cluster",
         "aws:ecs/service:Service",
         "aws:ecs/taskDefinition:TaskDefinition",
+        "aws:elasticache/parameterGroup:ParameterGroup",
+        "aws:elasticache/replicationGroup:ReplicationGroup",
+        "aws:elasticache/reservedCacheNode:ReservedCacheNode",
+        "aws:elasticache/subnetGroup:SubnetGroup",
+        "aws:iam/instanceProfile:InstanceProfile",
         "aws:iam/role:Role",
+        "aws:lambda/function:Function",
         "aws:lb/listener:Listener",
         "aws:lb/loadBalancer:LoadBalancer",
         "aws:lb/targetGroup:TargetGroup",
+        "aws:rds/reservedInstance:ReservedInstance",
+        "aws:savingsplans/savingsPlan:SavingsPlan",
+        "aws:sqs/queue:Queue",
         TEMPLATE_TYPE,
     }
 )

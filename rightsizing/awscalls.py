@@ -299,7 +299,9 @@ def policy_document(*, applying: bool = False) -> str:
     """
     statements = [_statement("RightsizingRead", read_actions())]
     if applying:
-        statements.append(_statement("RightsizingApply", provision_actions()))
+        changes = {call.action for call in CHANGE_CALLS}
+        applied = tuple(sorted(changes | set(provision_actions())))
+        statements.append(_statement("RightsizingApply", applied))
     return json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=2)
 
 

@@ -198,6 +198,101 @@ PROVISION_ACTIONS: Mapping[str, tuple[str, ...]] = {
         "cloudwatch:DescribeAlarms",
         "cloudwatch:PutMetricAlarm",
     ),
+    "aws:lambda/function:Function": (
+        # An image is fetched in the caller's name when a function is made from it.
+        "ecr:BatchGetImage",
+        "ecr:GetDownloadUrlForLayer",
+        "ecr:GetRepositoryPolicy",
+        "ecr:SetRepositoryPolicy",
+        "iam:PassRole",
+        "lambda:CreateFunction",
+        "lambda:DeleteFunction",
+        "lambda:GetFunction",
+        "lambda:GetFunctionCodeSigningConfig",
+        "lambda:GetFunctionConfiguration",
+        "lambda:ListTags",
+        "lambda:ListVersionsByFunction",
+        "lambda:TagResource",
+        "lambda:UntagResource",
+        "lambda:UpdateFunctionCode",
+        "lambda:UpdateFunctionConfiguration",
+    ),
+    "aws:lambda/permission:Permission": (
+        "lambda:AddPermission",
+        "lambda:GetPolicy",
+        "lambda:RemovePermission",
+    ),
+    "aws:lambda/eventSourceMapping:EventSourceMapping": (
+        "lambda:CreateEventSourceMapping",
+        "lambda:DeleteEventSourceMapping",
+        "lambda:GetEventSourceMapping",
+        "lambda:ListTags",
+        "lambda:UpdateEventSourceMapping",
+    ),
+    "aws:sqs/queue:Queue": (
+        "sqs:CreateQueue",
+        "sqs:DeleteQueue",
+        "sqs:GetQueueAttributes",
+        "sqs:ListQueueTags",
+        "sqs:SetQueueAttributes",
+        "sqs:TagQueue",
+        "sqs:UntagQueue",
+    ),
+    "aws:cloudwatch/eventRule:EventRule": (
+        "events:DeleteRule",
+        "events:DescribeRule",
+        "events:ListTagsForResource",
+        "events:PutRule",
+        "events:TagResource",
+        "events:UntagResource",
+    ),
+    "aws:cloudwatch/eventTarget:EventTarget": (
+        "events:ListTargetsByRule",
+        "events:PutTargets",
+        "events:RemoveTargets",
+    ),
+    "aws:elasticache/parameterGroup:ParameterGroup": (
+        "elasticache:AddTagsToResource",
+        "elasticache:CreateCacheParameterGroup",
+        "elasticache:DeleteCacheParameterGroup",
+        "elasticache:DescribeCacheParameterGroups",
+        "elasticache:DescribeCacheParameters",
+        "elasticache:ListTagsForResource",
+        "elasticache:ModifyCacheParameterGroup",
+        "elasticache:RemoveTagsFromResource",
+        "elasticache:ResetCacheParameterGroup",
+    ),
+    "aws:elasticache/subnetGroup:SubnetGroup": (
+        "ec2:DescribeSubnets",
+        "elasticache:AddTagsToResource",
+        "elasticache:CreateCacheSubnetGroup",
+        "elasticache:DeleteCacheSubnetGroup",
+        "elasticache:DescribeCacheSubnetGroups",
+        "elasticache:ListTagsForResource",
+        "elasticache:ModifyCacheSubnetGroup",
+        "elasticache:RemoveTagsFromResource",
+    ),
+    "aws:elasticache/replicationGroup:ReplicationGroup": (
+        "elasticache:AddTagsToResource",
+        "elasticache:CreateReplicationGroup",
+        "elasticache:DecreaseReplicaCount",
+        "elasticache:DeleteReplicationGroup",
+        "elasticache:DescribeCacheClusters",
+        "elasticache:DescribeReplicationGroups",
+        "elasticache:IncreaseReplicaCount",
+        "elasticache:ListTagsForResource",
+        "elasticache:ModifyReplicationGroup",
+        "elasticache:RemoveTagsFromResource",
+        "iam:CreateServiceLinkedRole",
+    ),
+    "aws:budgets/budget:Budget": (
+        # The service's two permissions for all of its operations on budgets.
+        "budgets:ModifyBudget",
+        "budgets:ViewBudget",
+        "budgets:ListTagsForResource",
+        "budgets:TagResource",
+        "budgets:UntagResource",
+    ),
     "aws:iam/role:Role": (
         "iam:CreateRole",
         "iam:DeleteRole",
@@ -214,6 +309,45 @@ PROVISION_ACTIONS: Mapping[str, tuple[str, ...]] = {
         "iam:AttachRolePolicy",
         "iam:DetachRolePolicy",
         "iam:ListAttachedRolePolicies",
+    ),
+    "aws:iam/rolePolicy:RolePolicy": (
+        "iam:DeleteRolePolicy",
+        "iam:GetRolePolicy",
+        "iam:PutRolePolicy",
+    ),
+    "aws:iam/instanceProfile:InstanceProfile": (
+        "iam:AddRoleToInstanceProfile",
+        "iam:CreateInstanceProfile",
+        "iam:DeleteInstanceProfile",
+        "iam:GetInstanceProfile",
+        "iam:PassRole",
+        "iam:RemoveRoleFromInstanceProfile",
+        "iam:TagInstanceProfile",
+        "iam:UntagInstanceProfile",
+    ),
+}
+# What buys commitments. In no policy unless asked for: no update should be able to do it by itself.
+PURCHASE_ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "aws:savingsplans/savingsPlan:SavingsPlan": (
+        "savingsplans:CreateSavingsPlan",
+        "savingsplans:DescribeSavingsPlans",
+        "savingsplans:ListTagsForResource",
+        "savingsplans:TagResource",
+        "savingsplans:UntagResource",
+    ),
+    "aws:elasticache/reservedCacheNode:ReservedCacheNode": (
+        "elasticache:AddTagsToResource",
+        "elasticache:DescribeReservedCacheNodes",
+        "elasticache:ListTagsForResource",
+        "elasticache:PurchaseReservedCacheNodesOffering",
+        "elasticache:RemoveTagsFromResource",
+    ),
+    "aws:rds/reservedInstance:ReservedInstance": (
+        "rds:AddTagsToResource",
+        "rds:DescribeReservedDBInstances",
+        "rds:ListTagsForResource",
+        "rds:PurchaseReservedDBInstancesOffering",
+        "rds:RemoveTagsFromResource",
     ),
 }
 # Tags of EC2 and load-balancer resources go through one call for all of their types.
@@ -237,3 +371,8 @@ def provision_actions(resource_types: Iterable[str] | None = None) -> tuple[str,
         actions.update(PROVISION_ACTIONS[resource_type])
         actions.update(_TAGGING_BY_SERVICE.get(resource_type.split("/", 1)[0], ()))
     return tuple(sorted(actions))
+
+
+def purchase_actions() -> tuple[str, ...]:
+    """Sorted IAM actions to buy what a production stack may buy, for a role of its own."""
+    return tuple(sorted({action for actions in PURCHASE_ACTIONS.values() for action in actions}))

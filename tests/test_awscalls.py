@@ -8,12 +8,17 @@ import botocore.session
 import pytest
 
 from rightsizing.awscalls import read_actions
-from rightsizing.provisionactions import PROVISION_ACTIONS, provision_actions
+from rightsizing.provisionactions import (
+    PROVISION_ACTIONS,
+    PURCHASE_ACTIONS,
+    provision_actions,
+    purchase_actions,
+)
 
 # IAM's service prefix -> botocore's service, where they differ.
 _SERVICES = {"elasticloadbalancing": "elbv2"}
 # Permissions that are no API operation.
-_NOT_OPERATIONS = {"iam:PassRole"}
+_NOT_OPERATIONS = {"iam:PassRole", "budgets:ModifyBudget", "budgets:ViewBudget"}
 
 
 @cache
@@ -22,7 +27,9 @@ def _operations(service: str) -> frozenset[str]:
     return frozenset(model.operation_names)
 
 
-@pytest.mark.parametrize("action", sorted({*read_actions(), *provision_actions()}))
+@pytest.mark.parametrize(
+    "action", sorted({*read_actions(), *provision_actions(), *purchase_actions()})
+)
 def test_an_action_is_an_operation_of_its_service(action: str) -> None:
     """``ec2:DescribeInstances`` is in the EC2 model; a typo would not be."""
     if action in _NOT_OPERATIONS:
@@ -39,4 +46,5 @@ def test_reading_changes_nothing() -> None:
 
 def test_no_action_is_a_wildcard() -> None:
     """Least privilege: every action is spelled out."""
-    assert not [a for actions in PROVISION_ACTIONS.values() for a in actions if "*" in a]
+    tables = (*PROVISION_ACTIONS.values(), *PURCHASE_ACTIONS.values())
+    assert not [action for actions in tables for action in actions if "*" in action]

@@ -2,12 +2,13 @@
 
 Nothing is declared without a confirmation of exactly these purchases. What is declared is protected
 and kept when it leaves the stack, since no update can give money back. EC2 reserved instances have
-no resource type: they are listed for whoever buys them by hand. The same yes cannot buy twice: a
-savings plan is queued for a moment after which AWS refuses it, and a reservation has a fixed id.
+no resource type: they are listed for whoever buys them by hand. A savings plan is queued until the
+confirmation's moment and can be withdrawn so long; a reservation has a fixed id.
 """
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 import pulumi
@@ -35,15 +36,14 @@ class Commitments(pulumi.ComponentResource):
             # They are fixed once bought; without this a changed moment would buy anew.
             ignore_changes=["purchaseTime"],
         )
-        for item in declared.plan.decisions:
-            if not item.kind.is_reservation:
-                aws.savingsplans.SavingsPlan(
-                    plan_name(item),
-                    savings_plan_offering_id=item.offering_id,
-                    commitment=item.hourly_commitment,
-                    purchase_time=f"{confirmed.purchase_at:%Y-%m-%dT%H:%M:%SZ}",
-                    opts=kept,
-                )
+        for plan, item in savings_plans(declared).items():
+            aws.savingsplans.SavingsPlan(
+                plan,
+                savings_plan_offering_id=item.offering_id,
+                commitment=item.hourly_commitment,
+                purchase_time=f"{confirmed.purchase_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+                opts=kept,
+            )
         owned = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
         for reservation, node in declared.cache_nodes.items():
             aws.elasticache.ReservedCacheNode(
@@ -64,22 +64,34 @@ class Commitments(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def plan_name(item: CommitmentDecision) -> str:
-    """Logical name of a savings plan: the same for the same purchase, wherever it stands.
+def savings_plans(declared: CommitmentsDeclaration) -> dict[str, CommitmentDecision]:
+    """Savings plans by logical name: the same for the same purchase, wherever it stands.
 
-    From the offering and the amount, so that removing an earlier decision renames no later one.
+    From kind, offering and amount, so that removing an earlier decision renames no later one; the
+    second of two equal purchases is numbered.
     """
-    return f"{item.kind.value}-{item.offering_id[:8]}-{item.hourly_commitment.replace('.', '-')}"
+    found: dict[str, CommitmentDecision] = {}
+    for item in declared.plan.decisions:
+        if item.kind.is_reservation:
+            continue
+        amount = item.hourly_commitment.replace(".", "-")
+        name = first = f"{item.kind.value}-{item.offering_id[:8]}-{amount}"
+        number = 1
+        while name in found:
+            number += 1
+            name = f"{first}-{number}"
+        found[name] = item
+    return found
 
 
 def commitments_summary(declared: CommitmentsDeclaration) -> dict[str, Any]:
     """What is bought by the stack, what is only proposed, and what is bought by hand."""
-    plans = [item for item in declared.plan.decisions if not item.kind.is_reservation]
+    plans = savings_plans(declared)
     by_hand = [item for item in declared.plan.decisions if item.kind.is_reservation]
     return {
         "confirmed": declared.confirmed is not None,
-        "usd_per_hour": f"{sum(item.usd_per_hour for item in plans):f}" if plans else "0",
-        "savings_plans": [plan_name(item) for item in plans],
+        "usd_per_hour": f"{sum(item.usd_per_hour for item in plans.values()):f}",
+        "savings_plans": sorted(plans),
         "reserved_nodes": sorted(declared.cache_nodes),
         "reserved_databases": sorted(declared.databases),
         "by_hand": [

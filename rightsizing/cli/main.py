@@ -41,6 +41,7 @@ class CommandTree(click.Group):
                 "pack",
                 "serverless",
                 "cache",
+                "money",
                 "audit",
                 "plan",
                 "check",
@@ -62,7 +63,7 @@ class CommandTree(click.Group):
                 "destroy",
             ),
         ),
-        ("Watch", ("watch", "monitor")),
+        ("Watch", ("watch", "monitor", "exporter")),
         ("Around it", ("report", "quarantine", "local", "catalog", "iam-policy")),
     )
 

@@ -25,6 +25,8 @@ from rightsizing.cli.main import (
 )
 from rightsizing.cli.markdownpage import head, page, prose, table
 from rightsizing.cli.session import PARTIAL_DATA_EXIT_CODE
+from rightsizing.model.caching import CacheConfig, ContainerCache, ElasticacheCache
+from rightsizing.model.commitment import CommitmentDecision, CommitmentPlan
 from rightsizing.model.declaration import (
     SETTINGS_KEY,
     ContainerDeclaration,
@@ -36,12 +38,23 @@ from rightsizing.model.declaration import (
     StackDeclaration,
 )
 from rightsizing.model.measurement import MEASUREMENT_COLUMNS, SCHEMA_VERSION
+from rightsizing.model.phased import (
+    BudgetsDeclaration,
+    CacheDeclaration,
+    CommitmentsDeclaration,
+    Confirmation,
+    JobDeclaration,
+    ReservedNodes,
+    TenancyDeclaration,
+)
 from rightsizing.model.release import LAST_PHASE, MAX_RELEASE_BYTES, Release
 from rightsizing.model.rollout import FleetRollout, RolloutState, SlotState
+from rightsizing.model.serverless import FunctionConfig, QueueTrigger, ScheduleTrigger
 from rightsizing.model.size import ContainerSize, FleetSize, ServiceSize
+from rightsizing.model.tenancy import TenancyConfig, TenantInstance
 from rightsizing.model.update import PHASE_KEY, RELEASE_KEY, ROLLOUT_KEY
 from rightsizing.model.workload import Slos
-from rightsizing.provisionactions import PROVISION_ACTIONS, provision_actions
+from rightsizing.provisionactions import PROVISION_ACTIONS, PURCHASE_ACTIONS, provision_actions
 from rightsizing.rollout.restoration import EXIT_CODES as ROLLBACK_EXIT_CODES
 from rightsizing.rollout.restoration import RollbackOutcome
 from rightsizing.rollout.run import EXIT_CODES as ROLLOUT_EXIT_CODES
@@ -178,6 +191,18 @@ def iam_policy_page() -> str:
                 ],
             ),
             f"```json\n{json.dumps(applying, indent=2)}\n```",
+            "## Buying",
+            prose(
+                "In none of these policies: what buys commitments. Give it to a role of its own, "
+                "for the one update after `rightsize commit approve --confirm`."
+            ),
+            table(
+                ("resource type", "actions"),
+                [
+                    (f"`{name}`", ", ".join(f"`{action}`" for action in sorted(actions)))
+                    for name, actions in PURCHASE_ACTIONS.items()
+                ],
+            ),
         ]
     )
 
@@ -233,6 +258,34 @@ def stack_configuration_page() -> str:
                     "`proxy` of a container": ProxyDeclaration,
                     "`a` and `b` of a proxy": ProxyServer,
                     "`slos` of a workload": Slos,
+                }
+            ),
+            "## Declared from a phase on",
+            prose(
+                "`rightsize cache`, `serverless`, `pack` and `commit recommend` write a decision's "
+                "`config` or `plan` here with `--write`, and keep everything else. Nothing of it "
+                "is applied below its `phase`. The exception are confirmed commitments: what is "
+                "bought stays bought."
+            ),
+            *_sections(
+                {
+                    "An entry of `cache`": CacheDeclaration,
+                    "`config` of a cache": CacheConfig,
+                    "`deployment` of kind `container`": ContainerCache,
+                    "`deployment` of kind `elasticache`": ElasticacheCache,
+                    "An entry of `jobs`": JobDeclaration,
+                    "`config` of a job": FunctionConfig,
+                    "`trigger` of kind `schedule`": ScheduleTrigger,
+                    "`trigger` of kind `queue`": QueueTrigger,
+                    "An entry of `tenancy`": TenancyDeclaration,
+                    "`config` of a group of tenants": TenancyConfig,
+                    "An entry of `instances`": TenantInstance,
+                    "`commitments`": CommitmentsDeclaration,
+                    "`plan` of commitments": CommitmentPlan,
+                    "An entry of `decisions`": CommitmentDecision,
+                    "An entry of `cache_nodes` and `databases`": ReservedNodes,
+                    "`confirmed`": Confirmation,
+                    "`budgets`": BudgetsDeclaration,
                 }
             ),
             "## Sizes",

@@ -131,6 +131,10 @@ class Session:
         """Write the three keys into the stack file."""
         self.stack_file = self.stack_file.write_sizing(sizing)
 
+    def write_declared(self, key: str, fields: Mapping[str, Json]) -> None:
+        """Write fields of one declared key into the stack file."""
+        self.stack_file = self.stack_file.write_declared(key, fields)
+
     def reread(self) -> None:
         """Forget the stack file, because a driver or a rollback has written it."""
         self.__dict__.pop("stack_file", None)

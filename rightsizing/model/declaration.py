@@ -265,12 +265,15 @@ class StackDeclaration(FrozenModel):
     def at_phase(self, phase: int) -> PhasedParts:
         """What is declared beside the workloads and holds at a phase."""
         budgets = self.budgets if self.budgets.phase <= phase else BudgetsDeclaration()
+        commitments = self.commitments
+        # What is confirmed may be bought, and must not vanish from the program with its phase.
+        if commitments.phase > phase and commitments.confirmed is None:
+            commitments = CommitmentsDeclaration()
         return PhasedParts(
             caches=entries_at(self.cache, phase),
             jobs=entries_at(self.jobs, phase),
             tenancies=entries_at(self.tenancy, phase),
-            # Not by phase: what is bought stays bought, and must not vanish from the program.
-            commitments=self.commitments,
+            commitments=commitments,
             budgets=budgets,
         )
 

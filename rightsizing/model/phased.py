@@ -110,8 +110,7 @@ class ReservedNodes(FrozenModel):
 class Confirmation(FrozenModel):
     """Somebody's yes to a purchase: to exactly these commitments, after a soak.
 
-    ``purchase_at`` queues a savings plan, so it can be withdrawn until then; a plan that is asked
-    for later than that is refused by AWS, so the same yes never buys twice.
+    ``purchase_at`` queues a savings plan, so it can be withdrawn until then.
     """
 
     digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of what was confirmed")
@@ -154,8 +153,8 @@ class CommitmentsDeclaration(FrozenModel):
             return self
         if self.confirmed.digest != self.digest:
             raise ValueError(
-                "the commitments were changed after they were confirmed; run `rightsize commit "
-                "approve --confirm` again, or remove confirmed"
+                "the commitments were changed after they were confirmed; remove confirmed, and run "
+                "`rightsize commit approve --confirm` again"
             )
         if self.confirmed.phase < self.phase:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The configuration file of a stack, ``Pulumi.<stack>.yaml``: read it, write its three sizing keys.
+"""The configuration file of a stack, ``Pulumi.<stack>.yaml``: read it, write the tool's own keys.
 
 Everything else in the file is somebody else's: other keys, comments, order, quotes, the encryption
 salt and encrypted values stay byte for byte, and encrypted values are never shown. The values are
@@ -101,6 +101,29 @@ class StackFile:
         text = edit_mapping(self.text, "config", wanted, str(self.path))
         return self._written(text)
 
+    def write_declared(self, key: str, fields: Mapping[str, Json]) -> StackFile:
+        """Write fields of one declared key (``cache``), atomically, and return the file as it is.
+
+        Fields that are not named, the owner's own within an entry, comments and order stay; a field
+        that is None is removed.
+
+        Raises:
+            ConfigError: the key is encrypted, the result would be refused by the program, or the
+                file was changed since it was loaded.
+            StackError: the disk refused; the file is as it was.
+        """
+        full = f"{NAMESPACE}:{key}"
+        present = _config(self.text, self.path).get(full) or {}
+        if not isinstance(present, dict) or set(present) == {"secure"}:
+            raise ConfigError(
+                f"{self.path.name}: {full} is encrypted or not a mapping, so nothing can be "
+                "written into it; write it as a plain block"
+            )
+        wanted = {full: _overlaid(present, fields)}
+        text = edit_mapping(self.text, "config", wanted, str(self.path))
+        StackFile(self.path, text).declaration()
+        return self._written(text)
+
     def restored(self) -> StackFile:
         """Put the three keys back as they were when loaded, whatever they say now.
 
@@ -156,6 +179,18 @@ def _others(text: str, path: Path) -> Json:
     document = read_yaml(text, str(path)) or {}
     config = {key: value for key, value in _config(text, path).items() if key not in SIZING_KEYS}
     return {**document, "config": config}
+
+
+def _overlaid(present: Mapping[str, Json], fields: Mapping[str, Json]) -> dict[str, Json]:
+    """Fields laid over what is there; an entry's fields one by one, a field itself as a whole."""
+    merged = dict(present)
+    for name, value in fields.items():
+        there = present.get(name)
+        if isinstance(value, Mapping) and isinstance(there, Mapping):
+            merged[name] = {**there, **value}
+        else:
+            merged[name] = value
+    return {name: value for name, value in merged.items() if value is not None}
 
 
 def _refuse_unknown_keys(path: Path, values: Mapping[str, Json]) -> None:

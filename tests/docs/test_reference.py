@@ -17,7 +17,17 @@ from rightsizing.cli.commands import COMMANDS
 from rightsizing.cli.main import CommandTree, rightsize
 from rightsizing.cli.reference import differing_pages, main, write_pages
 from rightsizing.cli.referencepages import PAGES
-from rightsizing.model import declaration, release, rollout, size, workload
+from rightsizing.model import (
+    caching,
+    declaration,
+    phased,
+    release,
+    rollout,
+    serverless,
+    size,
+    tenancy,
+    workload,
+)
 from rightsizing.model.measurement import MEASUREMENT_COLUMNS
 from rightsizing.settings import Settings
 
@@ -34,7 +44,17 @@ def every_command() -> Iterator[tuple[str, click.Command]]:
 
 def stack_models() -> Iterator[type[BaseModel]]:
     """Every model that a stack file is parsed into."""
-    for module in (declaration, release, rollout, size, workload):
+    for module in (
+        caching,
+        declaration,
+        phased,
+        release,
+        rollout,
+        serverless,
+        size,
+        tenancy,
+        workload,
+    ):
         for found in vars(module).values():
             is_model = isinstance(found, type) and issubclass(found, BaseModel)
             if is_model and found.__module__ == module.__name__ and found is not workload.Workload:

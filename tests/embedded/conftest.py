@@ -140,6 +140,9 @@ class Surroundings:
     definition_arn: str
     service_id: str  # as Application Auto Scaling names it
     role_name: str
+    function_name: str
+    queue_arn: str
+    rule_name: str
 
 
 @pytest.fixture(autouse=True)
@@ -223,7 +226,16 @@ def around(endpoints: LocalEndpoints) -> Surroundings:
         taskDefinition=definition["taskDefinitionArn"],
         desiredCount=1,
     )
-    api.client("iam").create_role(RoleName="around", AssumeRolePolicyDocument=TRUST)
+    role = api.client("iam").create_role(RoleName="around", AssumeRolePolicyDocument=TRUST)["Role"]
+    api.client("lambda").create_function(
+        FunctionName="around",
+        PackageType="Image",
+        Code={"ImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/around:1"},
+        Role=role["Arn"],
+    )
+    queue_url = api.client("sqs").create_queue(QueueName="around")["QueueUrl"]
+    queue = api.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
+    api.client("events").put_rule(Name="around", ScheduleExpression="rate(1 hour)")
     return Surroundings(
         api=api,
         vpc_id=vpc_id,
@@ -237,6 +249,9 @@ def around(endpoints: LocalEndpoints) -> Surroundings:
         definition_arn=definition["taskDefinitionArn"],
         service_id="service/around/around",
         role_name="around",
+        function_name="around",
+        queue_arn=queue["Attributes"]["QueueArn"],
+        rule_name="around",
     )
 
 

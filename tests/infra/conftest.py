@@ -238,8 +238,8 @@ def run_program(monkeypatch: pytest.MonkeyPatch) -> ProgramRunner:
 
         def start() -> None:
             with warnings.catch_warnings():
-                # pulumi_aws.ec2 warns of its own deprecated aliases while it is imported.
-                warnings.filterwarnings("ignore", r"aws\.ec2/", DeprecationWarning)
+                # pulumi_aws warns of its own deprecated aliases while a module is imported.
+                warnings.filterwarnings("ignore", r"aws\.(ec2|lambda)/", DeprecationWarning)
                 runpy.run_path(main, run_name="__main__")
 
         try:

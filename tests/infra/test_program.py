@@ -177,7 +177,9 @@ def test_alarms_use_the_declared_objectives(dev: Any) -> None:
     alarms = {
         item.name: item.props for item in dev.of_type("aws:cloudwatch/metricAlarm:MetricAlarm")
     }
-    assert alarms.keys() == {f"news-api-a-{what}" for what in ("errors", "latency", "cpu")}
+    assert alarms.keys() == {
+        f"news-api-a-{what}" for what in ("errors", "latency", "cpu", "memory")
+    }
     assert alarms["news-api-a-latency"]["threshold"] == pytest.approx(0.1)
     assert alarms["news-api-a-latency"]["statistic"] == "Average"
     assert alarms["news-api-a-errors"]["threshold"] == pytest.approx(0.01)
@@ -186,10 +188,10 @@ def test_alarms_use_the_declared_objectives(dev: Any) -> None:
 
 
 def test_dashboard_is_json_with_a_line_for_each_slot(dev: Any) -> None:
-    """Four widgets, each with the one slot that exists."""
+    """Five widgets, each with the one slot that exists."""
     dashboard = dev.one("aws:cloudwatch/dashboard:Dashboard").props
     widgets = json.loads(dashboard["dashboardBody"])["widgets"]
-    assert len(widgets) == 4
+    assert len(widgets) == 5
     labels = [line[-1]["label"] for widget in widgets for line in widget["properties"]["metrics"]]
     assert labels == ["a"] * 4
     assert dashboard["dashboardName"] == "rightsizing-dev-news-api"

@@ -20,7 +20,7 @@ from rightsizing.awscalls import (
     policy_document,
     read_actions,
 )
-from rightsizing.provisionactions import PROVISION_ACTIONS, provision_actions
+from rightsizing.provisionactions import PROVISION_ACTIONS, PURCHASE_ACTIONS, provision_actions
 
 ROOT = Path(__file__).resolve().parents[2]
 REGISTERED = {(call.service, call.operation) for call in (*READ_CALLS, *CHANGE_CALLS)}
@@ -145,9 +145,10 @@ def test_every_type_the_programs_use_has_actions():
             if isinstance(node, ast.Call):
                 parts = ast.unparse(node.func).split(".")
                 if len(parts) == 3 and parts[0] == "aws" and not parts[2].endswith("Args"):
-                    used.add((parts[1], parts[2]))
+                    used.add((parts[1].rstrip("_"), parts[2]))  # lambda_ in Python
     known = {
-        (name.split(":")[1].split("/")[0], name.rsplit(":", 1)[1]) for name in PROVISION_ACTIONS
+        (name.split(":")[1].split("/")[0], name.rsplit(":", 1)[1])
+        for name in (*PROVISION_ACTIONS, *PURCHASE_ACTIONS)
     }
     assert ("autoscaling", "Group") in used
     assert used <= known
@@ -161,5 +162,7 @@ def test_tagging_is_part_of_provisioning():
 
 
 def test_what_a_rollout_changes_may_be_applied():
-    """Moving weights needs no permission beside those for applying."""
-    assert {call.action for call in CHANGE_CALLS} <= set(provision_actions())
+    """Who may apply may also move weights, ask for instances and remove what a kill left."""
+    statements = json.loads(policy_document(applying=True))["Statement"]
+    allowed = {action for statement in statements for action in statement["Action"]}
+    assert {call.action for call in CHANGE_CALLS} <= allowed

@@ -11,6 +11,7 @@ import click
 from rightsizing.catalog.cachenodes import CacheEngine
 from rightsizing.cli.cachinginput import read_access_log
 from rightsizing.cli.session import Session
+from rightsizing.cli.writing import write_cache
 from rightsizing.decide.caching.batching import batching_ladder
 from rightsizing.decide.caching.redisinfo import parse_info
 from rightsizing.decide.caching.verdict import CacheSetting, CacheTerms, CacheVerdict, judge_cache
@@ -57,6 +58,8 @@ _CONTAINER_SHARE = 0.75  # of a container's memory that maxmemory takes
 @click.option(
     "--batch", type=int, default=50, show_default=True, help="Most requests of a batch; 1: none."
 )
+@click.option("--write", is_flag=True, help="Write the setting into the stack file.")
+@click.option("--name", default="cache", show_default=True, help="Of the cache in the stack file.")
 @click.pass_obj
 def cache(
     session: Session,
@@ -69,15 +72,20 @@ def cache(
     engine: str,
     nodes: int,
     batch: int,
+    write: bool,
+    name: str,
 ) -> None:
     """Judge a cache from an access log, or one in use from INFO.
 
     PATH is CSV or Parquet with timestamp (ms), key and optionally value_bytes: the calls that a
     cache would stand before. Prints the hit ratio by size and time to live, the node, what it saves
-    net, and what batching would save. Nothing is changed.
+    net, and what batching would save. Nothing is changed
+    without --write, which keeps everything else in the file.
     """
     if (path is None) == (info_file is None):
         raise ConfigError("give an access log or --info, one of them")
+    if write and info_file is not None:
+        raise ConfigError("--write needs an access log: INFO decides no setting")
     if info_file is not None:
         figures = parse_info(info_file.name, _text(info_file))
         session.show(terminal.renderable(redis_page(figures)), redis_json(figures))
@@ -98,6 +106,10 @@ def cache(
         terminal.renderable(caching_page(verdict, batches)),
         caching_json(verdict, batches, None if configs is None else plain(configs)),
     )
+    if write and configs is None:
+        session.remark("nothing to write: no cache pays")
+    elif write and configs is not None:
+        write_cache(session, name, configs)
 
 
 def cache_configs(verdict: CacheVerdict, terms: CacheTerms) -> dict[str, CacheConfig]:

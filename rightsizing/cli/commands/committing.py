@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from rightsizing.cli.commands.approving import approve
 from rightsizing.cli.committing import clients_of, market_of, prices_of, replays_of, sized, usage_of
 from rightsizing.cli.live import now
 from rightsizing.cli.progress import progress_bar
 from rightsizing.cli.session import PARTIAL_DATA_EXIT_CODE, Session
+from rightsizing.cli.writing import write_commitments
 from rightsizing.decide.commitments.advice import CommitmentAdvice, advise
 from rightsizing.decide.commitments.mixture import best_mixture
 from rightsizing.decide.commitments.portfolio import Wishes
@@ -43,13 +45,17 @@ _aversion = click.option(
 )
 
 
-@click.group()
+@click.group(epilog="Example: rightsize commit recommend exports/ --offers offers.json")
 def commit() -> None:
     """Reserved instances and savings plans: what to buy, and what buying would have saved.
 
-    Nothing is ever bought. USAGE is a billing export (CUR 2.0 or FOCUS, Parquet or CSV), a folder
-    of them, or a table of timestamp, instance_type, region, instances and usd_per_hour.
+    No command buys. A production stack buys what `commit approve` has confirmed; EC2 reservations
+    are bought by hand. USAGE is a billing export (CUR 2.0 or FOCUS, Parquet or CSV), a folder of
+    them, or a table of timestamp, instance_type, region, instances and usd_per_hour.
     """
+
+
+commit.add_command(approve)
 
 
 @commit.command(epilog="Example: rightsize commit recommend exports/ --offers offers.json")
@@ -71,6 +77,7 @@ def commit() -> None:
 @click.option(
     "--out", "plan_file", type=click.Path(path_type=Path), help="Write the decisions as JSON."
 )
+@click.option("--write", is_flag=True, help="Write them into the stack file, as a proposal.")
 @click.pass_obj
 def recommend(
     session: Session,
@@ -82,6 +89,7 @@ def recommend(
     by_release: bool,
     compare: bool,
     plan_file: Path | None,
+    write: bool,
 ) -> int:
     """Recommend what to buy now, for what usage and held commitments leave on demand.
 
@@ -118,6 +126,8 @@ def recommend(
         terminal.renderable(commitmentpage.commitment_page(advice, peer)),
         commitmentpage.commitment_json(advice, plan, peer),
     )
+    if write:
+        write_commitments(session, plan)
     return PARTIAL_DATA_EXIT_CODE if peer is not None and peer.failures else 0
 
 

@@ -52,7 +52,7 @@ def plan(
     session.show(terminal.plan(made), jsonview.plan(made))
     for failure in decided.failures:
         session.remark(f"not planned: {failure}")
-    if release.last_phase() == 0:
+    if release.last_phase() == 0 and session.declaration.last_phase() == 0:
         session.remark("nothing to change: no recommendation would change a size")
     elif not dry_run:
         _write(session, current, release, wanted)
@@ -63,7 +63,7 @@ def _move(
     session: Session, current: StackSizing, release: Release, phase: int, *, dry_run: bool
 ) -> int:
     require_phase_order(current.phase, phase)
-    last = release.last_phase()
+    last = max(release.last_phase(), session.declaration.last_phase())
     if phase > max(last, current.phase):
         raise ConfigError(
             f"release {release.short_id} changes nothing after phase {last}; "

@@ -12,6 +12,7 @@ from rightsizing.catalog.catalog import Catalog
 from rightsizing.catalog.lambdarates import lambda_rates
 from rightsizing.cli.serverlessinput import read_components
 from rightsizing.cli.session import Session
+from rightsizing.cli.writing import images_by_name, write_jobs
 from rightsizing.decide.serverless.breakeven import BurstBreakEven, burst_break_even
 from rightsizing.decide.serverless.choice import (
     FARGATE_START_SECONDS,
@@ -68,6 +69,10 @@ _TIMEOUT_MARGIN = 2  # times the longest run that was seen
     help="Idle time after which an environment is taken to be gone.",
 )
 @click.option("--free-tier", is_flag=True, help="Subtract the account's free tier from each.")
+@click.option("--write", is_flag=True, help="Write the functions into the stack file.")
+@click.option(
+    "--image", "images", multiple=True, metavar="NAME=URI", help="Image of a new function, in ECR."
+)
 @click.pass_obj
 def serverless(
     session: Session,
@@ -78,13 +83,17 @@ def serverless(
     days: float | None,
     idle_seconds: float,
     free_tier: bool,
+    write: bool,
+    images: tuple[str, ...],
 ) -> None:
     """Price each component as Lambda, Fargate or on a shared instance, with break-even.
 
     PATH is CSV or Parquet: a log (component, timestamp, duration_ms, memory_mib) or a summary
     (component, invocations, duration_ms, memory_mib). A component measured at two memory sizes gets
-    its memory tuned. Nothing is changed.
+    its memory tuned. Nothing is changed without --write, which keeps declared triggers and images.
     """
+    if images and not write:
+        raise ConfigError("--image is for --write")
     if not 0 < idle_seconds < math.inf:
         raise ConfigError(f"--idle-seconds {idle_seconds:g} must be above 0")
     catalog = session.catalog
@@ -100,6 +109,7 @@ def serverless(
     )
     components = read_components(path, days, idle_seconds)
     choices = [choose_way(component, offer) for component in components]
+    decided = functions(choices)
     bursts = tuple(_bursts(catalog, region))
     notes = (
         f"An environment idle for {idle_seconds:g} s is taken to be gone; AWS documents no figure.",
@@ -109,8 +119,10 @@ def serverless(
     )
     session.show(
         terminal.renderable(serverless_page(choices, bursts, notes)),
-        serverless_json(choices, bursts, plain(functions(choices)), notes),
+        serverless_json(choices, bursts, plain(decided), notes),
     )
+    if write:
+        write_jobs(session, decided, images_by_name(images))
 
 
 def functions(choices: Sequence[ComponentChoice]) -> ServerlessConfig:

@@ -12,6 +12,7 @@ import click
 from rightsizing.cli.progress import progress_bar
 from rightsizing.cli.session import Session
 from rightsizing.cli.tenancyinput import read_tenants
+from rightsizing.cli.writing import write_tenancy
 from rightsizing.decide.tenancy.allocation import (
     Allocation,
     AllocationMethod,
@@ -100,6 +101,9 @@ _PROFILE_NOTE = "CPU is packed jointly in time, memory at each tenant's peak."
     "--focus-out", type=click.Path(path_type=Path), help="Write the shares as FOCUS 1.3 rows."
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the search.")
+@click.option("--write", is_flag=True, help="Write the packing into the stack file.")
+@click.option("--name", default="tenants", show_default=True, help="Of the group in the file.")
+@click.option("--image", help="Image of the tenants, where the group is not declared yet.")
 @click.pass_obj
 def pack_tenants(
     session: Session,
@@ -117,13 +121,19 @@ def pack_tenants(
     bill: Path | None,
     focus_out: Path | None,
     seed: int,
+    write: bool,
+    name: str,
+    image: str | None,
 ) -> None:
     """Pack tenants onto the cheapest mix of instances, and share the cost.
 
     PATH is CSV or Parquet: tenant, cpu_cores, memory_mib, and optionally hour (0-23 or 0-167),
     group (tenants of a group share no instance) and isolated (yes: an instance of its own); or a
-    measured trace. Prints what is lost against a bound no packing can beat. Nothing is changed.
+    measured trace. Prints what is lost against a bound no packing can beat. Nothing is changed
+    without --write, which keeps the image and all else that is declared.
     """
+    if image is not None and not write:
+        raise ConfigError("--image is for --write")
     if (bill is not None or focus_out is not None) and method is None:
         raise ConfigError("--bill and --focus-out share a cost; say how with --allocate")
     if focus_out is not None and bill is None:
@@ -168,6 +178,8 @@ def pack_tenants(
         terminal.renderable(tenancy_page(packing, tuple(notes), allocation)),
         tenancy_json(packing, config, tuple(notes), allocation),
     )
+    if write:
+        write_tenancy(session, name, config, image)
 
 
 class _Cores:

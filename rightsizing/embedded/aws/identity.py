@@ -1,7 +1,7 @@
-"""IAM role and the attachment of a managed policy to it.
+"""IAM role, a policy of its own, and the attachment of a managed policy to it.
 
 Rules from hashicorp/terraform-provider-aws, internal/service/iam: role.go,
-role_policy_attachment.go.
+role_policy.go, role_policy_attachment.go.
 """
 
 from __future__ import annotations
@@ -137,6 +137,34 @@ def _detach(api: AwsApi, attachment: str, _known: Properties) -> None:
         api.client("iam").detach_role_policy(RoleName=role, PolicyArn=policy)
 
 
+def _put_policy(api: AwsApi, inputs: Properties) -> str:
+    api.client("iam").put_role_policy(
+        RoleName=inputs["role"], PolicyName=inputs["name"], PolicyDocument=inputs["policy"]
+    )
+    return f"{inputs['role']}:{inputs['name']}"
+
+
+def _read_policy(api: AwsApi, policy: str, _known: Properties) -> Properties | None:
+    role, _, name = policy.partition(":")
+    try:
+        live = api.client("iam").get_role_policy(RoleName=role, PolicyName=name)
+    except ClientError as error:
+        if absent(error):
+            return None
+        raise
+    return {"role": role, "name": name, "policy": _document(live["PolicyDocument"])}
+
+
+def _update_policy(api: AwsApi, _policy: str, inputs: Properties, _changed: frozenset[str]) -> None:
+    _put_policy(api, inputs)
+
+
+def _delete_policy(api: AwsApi, policy: str, _known: Properties) -> None:
+    role, _, name = policy.partition(":")
+    with ignoring_absent():
+        api.client("iam").delete_role_policy(RoleName=role, PolicyName=name)
+
+
 TYPES = in_order(
     ResourceType(
         pulumi_type="aws:iam/role:Role",
@@ -158,6 +186,20 @@ TYPES = in_order(
         read=_read_role,
         update=_update_role,
         delete=_delete_role,
+    ),
+    ResourceType(
+        pulumi_type="aws:iam/rolePolicy:RolePolicy",
+        source=_SOURCE + "role_policy.go",
+        properties={
+            "name": Property(replaces=True, computed=True),
+            "role": Property(replaces=True, required=True),
+            "policy": Property(required=True, document=True),
+        },
+        naming=Naming(limit=128),
+        create=_put_policy,
+        read=_read_policy,
+        update=_update_policy,
+        delete=_delete_policy,
     ),
     ResourceType(
         pulumi_type="aws:iam/rolePolicyAttachment:RolePolicyAttachment",

@@ -12,6 +12,8 @@ from dataclasses import replace
 from rightsizing.embedded.aws import (
     autoscaling,
     containers,
+    events,
+    functions,
     identity,
     launchtemplate,
     listener,
@@ -73,6 +75,8 @@ _REGIONAL: tuple[Row, ...] = (
     *loggroup.TYPES,
     *taskdefinition.TYPES,
     *containers.TYPES,
+    *functions.TYPES,
+    *events.TYPES,
 )
 _GLOBAL: tuple[Row, ...] = identity.TYPES
 

@@ -18,9 +18,9 @@ NOWHERE = "http://127.0.0.1:9"  # discard port: nothing listens
 def test_unsupported_type(make: Any) -> None:
     """The type and the supported ones are named."""
     with pytest.raises(
-        EmbeddedError, match=r"does not support aws:sqs/queue:Queue; it supports .*Vpc"
+        EmbeddedError, match=r"does not support aws:sns/topic:Topic; it supports .*Vpc"
     ):
-        make("aws:sqs/queue:Queue").check()
+        make("aws:sns/topic:Topic").check()
 
 
 def test_unserved_property(make: Any) -> None:

@@ -64,7 +64,20 @@ REPLACING = {
         "scalableDimension",
         "serviceNamespace",
     },
+    "aws:lambda/function:Function": {"name", "packageType"},
+    "aws:lambda/permission:Permission": {
+        "action",
+        "function",
+        "principal",
+        "sourceArn",
+        "statementId",
+    },
+    "aws:lambda/eventSourceMapping:EventSourceMapping": {"eventSourceArn"},
+    "aws:sqs/queue:Queue": {"name"},
+    "aws:cloudwatch/eventRule:EventRule": {"name"},
+    "aws:cloudwatch/eventTarget:EventTarget": {"rule", "targetId"},
     "aws:iam/role:Role": {"name", "path"},
+    "aws:iam/rolePolicy:RolePolicy": {"name", "role"},
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": {"policyArn", "role"},
 }
 

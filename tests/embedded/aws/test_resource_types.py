@@ -24,6 +24,14 @@ TRUST = {
 }
 
 
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/jobs:1"
+
+
+def _may(action: str) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
 @dataclass(frozen=True)
 class Sample:
     """Inputs of one type; ``changed`` are inputs that update it in place."""
@@ -265,6 +273,72 @@ def samples(around: Any) -> dict[str, Sample]:
             {"schedule": "cron(0 9 * * ? *)", "scalableTargetAction": {"minCapacity": 3}},
         ),
         Sample(
+            "aws:iam/rolePolicy:RolePolicy",
+            {"role": around.role_name, "policy": json.dumps(_may("sqs:ReceiveMessage"))},
+            {"policy": json.dumps(_may("sqs:DeleteMessage"))},
+        ),
+        Sample(
+            "aws:lambda/function:Function",
+            {
+                "packageType": "Image",
+                "imageUri": IMAGE,
+                "imageConfig": {"commands": ["app.handle"]},
+                "role": f"arn:aws:iam::123456789012:role/{around.role_name}",
+                "architectures": ["arm64"],
+                "memorySize": 512,
+                "timeout": 60,
+                "ephemeralStorage": {"size": 1024},
+                "environment": {"variables": {"MODE": "batch"}},
+                "loggingConfig": {"logFormat": "Text", "logGroup": "jobs"},
+            },
+            {"memorySize": 1024, "timeout": 120, "environment": {"variables": {"MODE": "one"}}},
+        ),
+        Sample(
+            "aws:lambda/permission:Permission",
+            {
+                "function": around.function_name,
+                "statementId": "schedule",
+                "action": "lambda:InvokeFunction",
+                "principal": "events.amazonaws.com",
+                "sourceArn": "arn:aws:events:us-east-1:123456789012:rule/hourly",
+            },
+        ),
+        Sample(
+            "aws:lambda/eventSourceMapping:EventSourceMapping",
+            {
+                "eventSourceArn": around.queue_arn,
+                "functionName": around.function_name,
+                "batchSize": 10,
+                "maximumBatchingWindowInSeconds": 0,
+                "functionResponseTypes": ["ReportBatchItemFailures"],
+            },
+            {"batchSize": 5},
+        ),
+        Sample(
+            "aws:sqs/queue:Queue",
+            {
+                "visibilityTimeoutSeconds": 360,
+                "redrivePolicy": json.dumps(
+                    {"deadLetterTargetArn": around.queue_arn, "maxReceiveCount": 5}
+                ),
+            },
+            {"visibilityTimeoutSeconds": 720, "messageRetentionSeconds": 86_400},
+        ),
+        Sample(
+            "aws:cloudwatch/eventRule:EventRule",
+            {"scheduleExpression": "rate(1 hour)", "description": "hourly"},
+            {"scheduleExpression": "cron(0 8 * * ? *)"},
+        ),
+        Sample(
+            "aws:cloudwatch/eventTarget:EventTarget",
+            {
+                "rule": around.rule_name,
+                "targetId": "job",
+                "arn": "arn:aws:lambda:us-east-1:123456789012:function:around",
+            },
+            {"input": '{"of": "day"}'},
+        ),
+        Sample(
             "aws:iam/role:Role",
             {"assumeRolePolicy": json.dumps(TRUST)},
             {"description": "starts tasks", "maxSessionDuration": 7200},
@@ -291,8 +365,12 @@ UNTAGGED = {
     "aws:autoscaling/policy:Policy",
     "aws:autoscaling/schedule:Schedule",
     "aws:cloudwatch/dashboard:Dashboard",
+    "aws:cloudwatch/eventTarget:EventTarget",
     "aws:ec2/routeTableAssociation:RouteTableAssociation",
+    "aws:iam/rolePolicy:RolePolicy",
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+    "aws:lambda/eventSourceMapping:EventSourceMapping",
+    "aws:lambda/permission:Permission",
 }
 TAGGED = [name for name in ALL if name not in UNTAGGED]
 
