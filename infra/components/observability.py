@@ -1,8 +1,9 @@
 """Alarms and a dashboard for a fleet, slot by slot, so that a bad slot is told from a good one.
 
-Thresholds are the workload's own objectives where it declares them. CPU follows the usual rule of
-the field, above 90 % for more than five minutes. A slot without traffic has no error ratio and no
-latency: missing data there is no breach. Missing CPU data stays missing.
+Thresholds are the workload's own objectives where it declares them; CPU and memory follow the alert
+rules that the monitor watches by (``rulealarms``). A slot without traffic has no error ratio and no
+latency: missing data there is no breach. Missing CPU or memory data stays missing; memory needs the
+CloudWatch agent, aggregated by Auto Scaling group.
 """
 
 from __future__ import annotations
@@ -14,19 +15,18 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.components.naming import resource_stem, stack_scoped
+from infra.components.rulealarms import RuleAlarm, rule_alarms
 from infra.tags import workload_tags
 from rightsizing.model.rollout import Slot
 from rightsizing.model.workload import Slos
 
 PERIOD_SECONDS = 60
 PERIODS_TO_ALARM = 5
-CPU_ALARM_PCT = 90.0
 # Used when the workload declares no objective; chosen by us, generous for a web service.
 DEFAULT_ERROR_RATIO = 0.01
 DEFAULT_LATENCY_MS = 1000.0
 
 _BALANCER = "AWS/ApplicationELB"
-_INSTANCES = "AWS/EC2"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,10 @@ class FleetObservabilityArgs:
 
 
 class FleetObservability(pulumi.ComponentResource):
-    """Three alarms a slot (errors, latency, CPU) and one dashboard. ``name`` is the workload."""
+    """Alarms a slot (errors, latency, and those of the rules) and one dashboard.
+
+    ``name`` is the workload.
+    """
 
     def __init__(
         self, name: str, args: FleetObservabilityArgs, opts: pulumi.ResourceOptions | None = None
@@ -54,7 +57,8 @@ class FleetObservability(pulumi.ComponentResource):
         for slot in args.groups:
             self._make_error_alarm(slot)
             self._make_latency_alarm(slot)
-            self._make_cpu_alarm(slot)
+            for alarm in rule_alarms():
+                self._make_rule_alarm(slot, alarm)
         self._make_dashboard()
         self.register_outputs({})
 
@@ -135,20 +139,18 @@ class FleetObservability(pulumi.ComponentResource):
             opts=self._own,
         )
 
-    def _make_cpu_alarm(self, slot: Slot) -> None:
+    def _make_rule_alarm(self, slot: Slot, alarm: RuleAlarm) -> None:
         aws.cloudwatch.MetricAlarm(
-            self._alarm_name(slot, "cpu"),
-            alarm_description=(
-                f"{self._workload} slot {slot.value}: CPU above {CPU_ALARM_PCT:g} % for 5 minutes"
-            ),
-            namespace=_INSTANCES,
-            metric_name="CPUUtilization",
+            self._alarm_name(slot, alarm.suffix),
+            alarm_description=f"{self._workload} slot {slot.value}: {alarm.meaning}",
+            namespace=alarm.namespace,
+            metric_name=alarm.metric_name,
             dimensions={"AutoScalingGroupName": self._args.groups[slot].name},
-            statistic="Average",
-            period=PERIOD_SECONDS * PERIODS_TO_ALARM,  # basic monitoring reports every 5 minutes
+            statistic=alarm.statistic,
+            period=alarm.period_s,
             comparison_operator="GreaterThanThreshold",
-            threshold=CPU_ALARM_PCT,
-            evaluation_periods=1,
+            threshold=alarm.threshold,
+            evaluation_periods=alarm.evaluation_periods,
             treat_missing_data="missing",
             tags=self._tags(slot),
             opts=self._own,
@@ -168,7 +170,10 @@ class FleetObservability(pulumi.ComponentResource):
             self._widget("Requests", "Sum", _BALANCER, "RequestCount"),
             self._widget("Latency p99 (s)", "p99", _BALANCER, "TargetResponseTime"),
             self._widget("5xx", "Sum", _BALANCER, "HTTPCode_Target_5XX_Count"),
-            self._widget("CPU (%)", "Average", _INSTANCES, "CPUUtilization"),
+            *(
+                self._widget(alarm.title, alarm.statistic, alarm.namespace, alarm.metric_name)
+                for alarm in rule_alarms()
+            ),
         ]
 
     def _widget(self, title: str, stat: str, namespace: str, metric: str) -> dict[str, object]:
@@ -189,6 +194,6 @@ class FleetObservability(pulumi.ComponentResource):
         }
 
     def _line(self, slot: Slot, namespace: str) -> list[pulumi.Input[str]]:
-        if namespace == _INSTANCES:
+        if namespace != _BALANCER:
             return ["AutoScalingGroupName", self._args.groups[slot].name]
         return [part for pair in self._traffic(slot).items() for part in pair]

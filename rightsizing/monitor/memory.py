@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from rightsizing.errors import StackError, StoreError
 from rightsizing.model.base import FrozenModel
 from rightsizing.monitor.board import BoardState
+from rightsizing.monitor.exceedance import ObservedExceedance
 from rightsizing.monitor.notification import NotifierState
 from rightsizing.monitor.silence import Silences
 from rightsizing.stack.durable import replace_file
@@ -28,6 +29,7 @@ class MonitorState(FrozenModel):
     version: int = Field(default=1, ge=1, le=1)
     board: BoardState = BoardState()
     notifier: NotifierState = NotifierState()
+    observed: tuple[ObservedExceedance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

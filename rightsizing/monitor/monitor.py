@@ -6,13 +6,14 @@ for: its workloads were not read this time, which becomes "no data" when it last
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from rightsizing.errors import ConfigError, RightsizingError
 from rightsizing.measure.sampling import Clock, SystemClock
 from rightsizing.monitor.board import Alert, AlertBoard
+from rightsizing.monitor.exceedance import ExceedanceBook
 from rightsizing.monitor.memory import Memory, MonitorState
 from rightsizing.monitor.notification import Notification, Notifier
 from rightsizing.monitor.outbox import Outbox
@@ -38,7 +39,8 @@ class Round:
 class Monitor:
     """Watches sources by rules.
 
-    ``listener`` sees every round; it runs in the monitor's thread and has to be quick.
+    ``listener`` sees every round; it runs in the monitor's thread and has to be quick, and so has
+    ``applied_sizes``, which tells the size each workload runs at, for the observed exceedance.
     """
 
     sources: Sequence[ReadingSource]
@@ -49,6 +51,8 @@ class Monitor:
     interval_s: float = INTERVAL_S
     clock: Clock = field(default_factory=SystemClock)
     listener: Callable[[Round], None] = lambda _: None
+    exceedance: ExceedanceBook = field(default_factory=ExceedanceBook)
+    applied_sizes: Callable[[], Mapping[str, str]] = dict
     _pool: ThreadPoolExecutor | None = None
     _pending: dict[str, Future[Readings]] = field(default_factory=dict)
     _last_s: float | None = None
@@ -86,13 +90,20 @@ class Monitor:
         elapsed_s = 0.0 if self._last_s is None else max(at_s - self._last_s, 0.0)
         self._last_s = at_s
         alerts = self.board.evaluate(readings, at_s=at_s, elapsed_s=elapsed_s, now_ms=now_ms)
+        self.exceedance.add(readings, self.applied_sizes(), elapsed_s=elapsed_s)
         silences, problem = self.memory.silences()
         if problem:
             problems.append(problem)
         told = self.notifier.due(alerts, now_ms=now_ms, silences=silences)
         # Kept before it is sent: a crash in between repeats nothing, and the repeat comes anyway.
         try:
-            self.memory.keep(MonitorState(board=self.board.kept(), notifier=self.notifier.kept()))
+            self.memory.keep(
+                MonitorState(
+                    board=self.board.kept(),
+                    notifier=self.notifier.kept(),
+                    observed=self.exceedance.kept(),
+                )
+            )
         except RightsizingError as error:
             problems.append(str(error))
         for message in told:

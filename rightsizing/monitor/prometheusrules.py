@@ -42,6 +42,11 @@ def expression(rule: AlertRule) -> str:
     return " and ".join(f"{_value(rule.indicator, span)} > {rule.above:.10g}" for span in spans)
 
 
+def value_expression(rule: AlertRule) -> str:
+    """PromQL of the rule's value for each workload, over its long window where it has two."""
+    return _value(rule.indicator, rule.window_s)
+
+
 def duration(seconds: int) -> str:
     """``300`` as ``5m``: the largest unit that divides it, as Prometheus writes spans."""
     for unit, length_s in (("d", DAY_S), ("h", HOUR_S), ("m", MINUTE_S)):

@@ -11,7 +11,9 @@ that does not answer means the workload is down, which is a reading, not a failu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import requests
@@ -50,14 +52,27 @@ class ScrapeTarget(FrozenModel):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Worked:
+    """Units of work done so far, and the time they took together."""
+
+    at_s: float
+    units: float
+    spent_s: float
+
+
 class ScrapedSource:
     """Some workloads' metrics pages."""
 
     name = "metrics pages"
 
-    def __init__(self, targets: Iterable[ScrapeTarget]) -> None:
+    def __init__(
+        self, targets: Iterable[ScrapeTarget], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._targets = tuple(targets)
         self._session = requests.Session()
+        self._clock = clock
+        self._worked: dict[str, _Worked] = {}
 
     def look(self) -> Readings:
         """Read every page once; one that does not answer is a workload that is down."""
@@ -65,12 +80,28 @@ class ScrapedSource:
         for target in self._targets:
             try:
                 page = self._page(target.url)
-                found.append(reading_of(page, target))
+                found.append(self._with_rates(reading_of(page, target), page, target))
             except (OSError, ValueError) as error:  # requests' errors are OSErrors
                 host = urlsplit(target.url).netloc.rpartition("@")[2]
                 missing.append(f"{target.workload}: {host} gave no metrics ({_kind(error)})")
                 found.append(WorkloadReading(target.workload, up=False))
         return Readings(tuple(found), tuple(missing))
+
+    def _with_rates(
+        self, reading: WorkloadReading, page: str, target: ScrapeTarget
+    ) -> WorkloadReading:
+        """With mean latency and units a second between the previous look and this one."""
+        spent_s = _total_seconds(page, target)
+        before = self._worked.pop(target.workload, None)
+        if reading.units is None or spent_s is None:
+            return reading
+        now = self._worked[target.workload] = _Worked(self._clock(), reading.units, spent_s)
+        if before is None or now.units < before.units or now.at_s <= before.at_s:
+            return reading  # the first look, or its process began anew
+        units = now.units - before.units
+        latency_ms = (now.spent_s - before.spent_s) / units * 1000 if units else None
+        rate = units / (now.at_s - before.at_s)
+        return replace(reading, latency_mean_ms=latency_ms, units_per_s=rate)
 
     def _page(self, url: str) -> str:
         with self._session.get(
@@ -111,6 +142,20 @@ def reading_of(page: str, target: ScrapeTarget) -> WorkloadReading:
         errors=_sum(samples.get(target.errors_counter or "")),
         cost_per_unit_usd=_largest(samples.get(target.cost_gauge or "")),
         scan_seconds=_largest(samples.get(target.scan_gauge or "")),
+    )
+
+
+def _total_seconds(page: str, target: ScrapeTarget) -> float | None:
+    if target.latency_histogram is None:
+        return None
+    name = f"{target.latency_histogram}_sum"
+    return _sum(
+        [
+            sample
+            for family in text_string_to_metric_families(page)
+            for sample in family.samples
+            if sample.name == name
+        ]
     )
 
 

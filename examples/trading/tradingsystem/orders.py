@@ -1,7 +1,8 @@
 """The order log: append-only, flushed to the disk, each order once, one writer.
 
 A cycle's orders are decided once and kept, then placed one by one; an order's id is its cycle and
-number, so placing it again after a crash changes nothing. The lock is the kernel's: it ends with the process that holds it, and a second trader is refused.
+number, so placing it again after a crash changes nothing. The lock is the kernel's: it ends with
+the process that holds it, and a second trader is refused.
 """
 
 from __future__ import annotations

@@ -145,7 +145,8 @@ def serve(build: Callable[[Settings], Service], refusals: tuple[type[Exception],
     except ValidationError as error:
         first = error.errors()[0]
         sys.exit(f"TRADING_{str(first['loc'][0]).upper()}: {first['msg']}")
+    told: tuple[type[Exception], ...] = (OSError, *refusals)
     try:
         asyncio.run(service.run())
-    except (OSError, *refusals) as error:
+    except told as error:
         sys.exit(f"{service.name}: {error}")

@@ -3,45 +3,35 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
-from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TextIO
 
 import click
 from rich.live import Live
 from rich.table import Table
 
-from rightsizing.cli.live import aws_clients
+from rightsizing.cli.monitorpublishing import PAGE_PORT, PORT, publish
+from rightsizing.cli.monitorsources import (
+    alert_rules,
+    monitor_memory,
+    reading_sources,
+    receivers,
+)
 from rightsizing.cli.monitorview import change_lines, round_table, summary
 from rightsizing.cli.session import PARTIAL_DATA_EXIT_CODE, Session
+from rightsizing.cli.sizingfigures import applied_texts, figures_cache
 from rightsizing.errors import ConfigError
-from rightsizing.measure.docker import DockerSource, connect
-from rightsizing.measure.host import HostSource, ProcessGroup
-from rightsizing.model.alerting import AlertRule
-from rightsizing.model.workload import WORKLOAD_KEY_PATTERN
 from rightsizing.monitor.board import AlertBoard
-from rightsizing.monitor.memory import Memory
+from rightsizing.monitor.exceedance import ExceedanceBook
+from rightsizing.monitor.grafana import dashboard_json
 from rightsizing.monitor.monitor import INTERVAL_S, Monitor, Round
 from rightsizing.monitor.notification import Notifier
-from rightsizing.monitor.outbox import Outbox, Receiver
+from rightsizing.monitor.outbox import Outbox
 from rightsizing.monitor.prometheusrules import rule_file
-from rightsizing.monitor.reading import ReadingSource
-from rightsizing.monitor.receivers import (
-    AlertmanagerReceiver,
-    LogReceiver,
-    SnsReceiver,
-    WebhookReceiver,
-)
-from rightsizing.monitor.rulebook import distinct_rules, rules_of
-from rightsizing.monitor.sampled import SampledSource
-from rightsizing.monitor.scraped import ScrapedSource, ScrapeTarget
-
-FOLDER = "monitor"
+from rightsizing.monitor.rulebook import distinct_rules
 
 
 @click.group(
@@ -67,6 +57,15 @@ FOLDER = "monitor"
 @click.option("--webhook-env", help="Tell: POST to the address in this environment variable.")
 @click.option("--sns", "topic_arn", help="Tell: publish to this Amazon SNS topic.")
 @click.option("--alertmanager", help="Tell: hand over to the Alertmanager at this address.")
+@click.option("--export", "export_port", type=PORT, help="Serve the metrics of `exporter` here.")
+@click.option(
+    "--serve",
+    "serve_port",
+    type=PORT,
+    is_flag=False,
+    flag_value=PAGE_PORT,
+    help=f"Serve the live page on this machine's port.  [default: {PAGE_PORT}]",
+)
 @click.option(
     "--for", "seconds", type=float, help="Stop after this many seconds.  [default: Ctrl-C]"
 )
@@ -81,6 +80,8 @@ def monitor(
     webhook_env: str | None,
     topic_arn: str | None,
     alertmanager: str | None,
+    export_port: int | None,
+    serve_port: int | None,
     seconds: float | None,
 ) -> int:
     """Watch workloads by the KPI table's alert rules until Ctrl-C, and tell of breaches.
@@ -90,33 +91,38 @@ def monitor(
     if context.invoked_subcommand is not None:
         return 0
     session: Session = context.obj
-    sources: list[ReadingSource] = []
-    if watch_docker:
-        if session.in_project:
-            session.use_local_cloud()
-        sources.append(SampledSource(DockerSource(connect())))
-    if groups:
-        sources.append(SampledSource(HostSource([ProcessGroup.parse(text) for text in groups])))
-    if pages:
-        sources.append(ScrapedSource([_page(text) for text in pages]))
+    sources = reading_sources(session, watch_docker, groups, pages)
     if not sources:
         raise ConfigError("nothing to watch: give --docker, --host or --page")
-    memory = _memory(session)
+    memory = monitor_memory(session)
     kept, problem = memory.state()
     if problem:
         session.remark(problem)
     with ExitStack() as stack:
-        receivers = _receivers(session, stack, log_path, webhook_env, topic_arn, alertmanager)
+        told = receivers(session, stack, log_path, webhook_env, topic_arn, alertmanager)
         show = _shown(session, stack)
+        figures = figures_cache(session)
         watching = Monitor(
             sources=sources,
-            board=AlertBoard(_rules(session), interval_s=interval_s, kept=kept.board),
+            board=AlertBoard(alert_rules(session), interval_s=interval_s, kept=kept.board),
             notifier=Notifier(kept=kept.notifier),
             memory=memory,
-            outboxes=[Outbox(item, report=session.remark) for item in receivers],
+            outboxes=[Outbox(item, report=session.remark) for item in told],
             interval_s=interval_s,
-            listener=show,
+            exceedance=ExceedanceBook(kept.observed),
+            applied_sizes=lambda: applied_texts(session),
         )
+        published = publish(
+            stack, watching, figures, export_port=export_port, serve_port=serve_port
+        )
+        for url in published.urls:
+            session.remark(url)
+
+        def listen(found: Round) -> None:
+            show(found)
+            published.take(found)
+
+        watching.listener = listen
         stack.callback(watching.close)
         end = None if seconds is None else time.monotonic() + seconds
         rounds = watching.run(keep_on=lambda: end is None or time.monotonic() < end)
@@ -128,7 +134,7 @@ def monitor(
 @click.pass_obj
 def rules(session: Session) -> int:
     """Print the alert rules as a Prometheus rule file."""
-    found = distinct_rules(_rules(session))
+    found = distinct_rules(alert_rules(session))
     if session.as_json:
         session.show("", [rule.model_dump(mode="json") for rule in found])
     else:
@@ -136,11 +142,19 @@ def rules(session: Session) -> int:
     return 0
 
 
+@monitor.command("dashboard", epilog="Example: rightsize monitor dashboard > rightsizing.json")
+@click.pass_obj
+def dashboard(session: Session) -> int:
+    """Print a Grafana dashboard of the same rules, to be imported; it asks for the data source."""
+    click.echo(dashboard_json(distinct_rules(alert_rules(session))))
+    return 0
+
+
 @monitor.command("alerts", epilog="Example: rightsize monitor alerts")
 @click.pass_obj
 def alerts(session: Session) -> int:
     """Show the alerts that are not at rest, as the monitor last kept them."""
-    state, problem = _memory(session).state()
+    state, problem = monitor_memory(session).state()
     if problem:
         session.remark(problem)
     table = Table("workload", "rule", "phase", "value", "since (UTC)")
@@ -157,7 +171,7 @@ def alerts(session: Session) -> int:
     return 0
 
 
-@monitor.group("silence")
+@monitor.group("silence", epilog="Example: rightsize monitor silence list")
 def silence() -> None:
     """Tell nobody of some alerts for a time."""
 
@@ -173,7 +187,7 @@ def silence() -> None:
 @click.pass_obj
 def silence_add(session: Session, rule: str, workload: str, hours: float, reason: str) -> int:
     """Silence alerts."""
-    memory = _memory(session)
+    memory = monitor_memory(session)
     found, _ = memory.silences()
     lasting = timedelta(hours=hours)
     made = found.added(
@@ -189,7 +203,7 @@ def silence_add(session: Session, rule: str, workload: str, hours: float, reason
 @click.pass_obj
 def silence_list(session: Session) -> int:
     """List silences."""
-    found, problem = _memory(session).silences()
+    found, problem = monitor_memory(session).silences()
     if problem:
         session.remark(problem)
     table = Table("number", "rule", "workload", "until (UTC)", "reason")
@@ -206,7 +220,7 @@ def silence_list(session: Session) -> int:
 @click.pass_obj
 def silence_remove(session: Session, number: int) -> int:
     """End a silence."""
-    memory = _memory(session)
+    memory = monitor_memory(session)
     found, _ = memory.silences()
     memory.keep_silences(found.without(number))
     session.show(f"silence {number} is ended", {"removed": number})
@@ -241,59 +255,3 @@ def _shown(session: Session, stack: ExitStack) -> _Shown:
         return _Shown(session, None)
     live = stack.enter_context(Live(console=session.console, auto_refresh=False))
     return _Shown(session, live)
-
-
-def _receivers(
-    session: Session,
-    stack: ExitStack,
-    log_path: Path | None,
-    webhook_env: str | None,
-    topic_arn: str | None,
-    alertmanager: str | None,
-) -> list[Receiver]:
-    found: list[Receiver] = []
-    if log_path is not None:
-        found.append(LogReceiver(_appender(stack, log_path)))
-    if webhook_env is not None:
-        url = os.environ.get(webhook_env)
-        if not url:
-            raise ConfigError(f"--webhook-env {webhook_env}: that variable is not set")
-        found.append(WebhookReceiver(url))
-    if topic_arn is not None:
-        found.append(SnsReceiver(aws_clients(session), topic_arn))
-    if alertmanager is not None:
-        found.append(AlertmanagerReceiver(alertmanager))
-    return found
-
-
-def _appender(stack: ExitStack, path: Path) -> Callable[[str], None]:
-    try:
-        file: TextIO = stack.enter_context(path.open("a", encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"--log {path} cannot be written ({error.strerror})") from error
-
-    def write(line: str) -> None:
-        file.write(line + "\n")
-        file.flush()
-
-    return write
-
-
-def _page(text: str) -> ScrapeTarget:
-    workload, separator, url = text.partition("=")
-    if not separator or not url.startswith(("http://", "https://")):
-        raise ConfigError(f"--page {text!r} must be WORKLOAD=http://HOST:PORT/metrics")
-    if not WORKLOAD_KEY_PATTERN.match(workload):
-        raise ConfigError(
-            f"workload key {workload[:40]!r} must be 1-128 letters, digits, '.', '_', '/' or '-'"
-        )
-    return ScrapeTarget(workload=workload, url=url)
-
-
-def _rules(session: Session) -> Mapping[str, tuple[AlertRule, ...]]:
-    return rules_of(session.declaration.workloads() if session.in_project else ())
-
-
-def _memory(session: Session) -> Memory:
-    folder = session.stack.record_dir if session.in_project else session.state_dir
-    return Memory(folder / FOLDER)
