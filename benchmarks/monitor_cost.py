@@ -56,7 +56,7 @@ class DrivenClock:
 
 @dataclass
 class Fleet:
-    """A source of many workloads: most are calm, one in fifty is above its threshold every other ten minutes."""
+    """A source of many workloads: most are calm, one in fifty is hot half the time."""
 
     name: str = "fleet"
     rounds: int = 0
