@@ -2,7 +2,7 @@
 
 Thresholds are the workload's own objectives where it declares them; CPU and memory follow the alert
 rules that the monitor watches by (``rulealarms``). A slot without traffic has no error ratio and no
-latency: missing data there is no breach. Missing CPU or memory data stays missing; memory needs the
+latency: missing data there is no breach. Missing CPU data stays missing. Memory comes from the
 CloudWatch agent, aggregated by Auto Scaling group.
 """
 
@@ -151,7 +151,7 @@ class FleetObservability(pulumi.ComponentResource):
             comparison_operator="GreaterThanThreshold",
             threshold=alarm.threshold,
             evaluation_periods=alarm.evaluation_periods,
-            treat_missing_data="missing",
+            treat_missing_data=alarm.treat_missing_data,
             tags=self._tags(slot),
             opts=self._own,
         )

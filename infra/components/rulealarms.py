@@ -2,7 +2,9 @@
 
 A rule fires when its value has been above for a span. CloudWatch has the mean of each period: CPU
 of basic monitoring comes every five minutes, so five minutes of it are one period; the CloudWatch
-agent's memory comes every minute. Missing data stays missing: it is neither a breach nor calm.
+agent's memory comes every minute. Missing CPU data stays missing, neither a breach nor calm. Where
+no agent runs there is never any memory data; an alarm without data holds a rollout up, so that one
+counts as calm, and the monitor's own rules tell of readings that stop.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ class RuleAlarm:
     threshold: float
     period_s: int
     evaluation_periods: int
+    treat_missing_data: str
 
     @property
     def span_s(self) -> int:
@@ -40,11 +43,14 @@ class _Source:
     namespace: str
     metric_name: str
     period_s: int  # how often the metric comes at the source's own default
+    treat_missing_data: str
 
 
 _SOURCES: Mapping[Indicator, _Source] = {
-    Indicator.CPU_RATIO: _Source("cpu", "CPU (%)", "AWS/EC2", "CPUUtilization", 300),
-    Indicator.MEMORY_RATIO: _Source("memory", "Memory (%)", "CWAgent", "mem_used_percent", 60),
+    Indicator.CPU_RATIO: _Source("cpu", "CPU (%)", "AWS/EC2", "CPUUtilization", 300, "missing"),
+    Indicator.MEMORY_RATIO: _Source(
+        "memory", "Memory (%)", "CWAgent", "mem_used_percent", 60, "notBreaching"
+    ),
 }
 
 
@@ -61,6 +67,7 @@ def rule_alarm(rule: AlertRule) -> RuleAlarm | None:
         metric_name=source.metric_name,
         statistic="Average",
         threshold=rule.above * 100,
+        treat_missing_data=source.treat_missing_data,
         period_s=source.period_s,
         # rounded up: an alarm may come later than the rule says, never before
         evaluation_periods=max(-(-rule.for_s // source.period_s), 1),

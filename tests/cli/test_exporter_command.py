@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import sys
 from pathlib import Path
@@ -58,7 +57,7 @@ def test_monitor_serves_both(
     assert "metrics: http://127.0.0.1:" in said
     assert "live page: http://127.0.0.1:" in said
     assert "rounds" in said
-    assert os.listdir(tmp_path / ".rightsizing" / "monitor") == ["alerts.json"]
+    assert (tmp_path / ".rightsizing" / "monitor" / "alerts.json").exists()
 
 
 def test_dashboard_is_json(
@@ -68,3 +67,18 @@ def test_dashboard_is_json(
     monkeypatch.chdir(tmp_path)
     assert run(["monitor", "dashboard"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "Rightsizing"
+
+
+def test_declared_sizes_are_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a project without measurements: applied sizes, no recommendation, no saving."""
+    root = Path(__file__).resolve().parents[2]
+    for name in ("Pulumi.yaml", "Pulumi.dev.yaml"):
+        (tmp_path / name).write_bytes((root / name).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert run(["exporter", "--once"]) == 0
+    page = capsys.readouterr().out
+    assert "rightsizing_applied_cpu_cores{" in page
+    assert "rightsizing_recommended_cpu_cores{" not in page
+    assert "saving" not in page

@@ -193,7 +193,7 @@ def test_dashboard_is_json_with_a_line_for_each_slot(dev: Any) -> None:
     widgets = json.loads(dashboard["dashboardBody"])["widgets"]
     assert len(widgets) == 5
     labels = [line[-1]["label"] for widget in widgets for line in widget["properties"]["metrics"]]
-    assert labels == ["a"] * 4
+    assert labels == ["a"] * 5
     assert dashboard["dashboardName"] == "rightsizing-dev-news-api"
 
 
