@@ -232,6 +232,7 @@ def test_killed_recorder_stores_nothing_twice(site: Any, wait_for: WaitFor) -> N
     assert_equals_kernel(inner, watch, 0.25)
 
 
+@pytest.mark.proof
 def test_out_of_memory_is_counted_and_raises_the_limit(site: Any) -> None:
     """Kills by the kernel are in the store, and the recommendation raises memory.
 

@@ -24,6 +24,7 @@ def task_size(stack: Any) -> tuple[str, str]:
     return task["cpu"], task["memory"]
 
 
+@pytest.mark.proof
 def test_a_success_that_was_taken_back(make_stack: Callable[..., Any], parts: Any) -> None:
     """The engine says updated, AWS runs the old task: exit code 5, recorded as bad, restored."""
     stack = make_stack("breaker", parts["SERVICE"])

@@ -261,6 +261,7 @@ def test_foreign_project_is_applied_with_and_without_a_release(
 
 
 @pytest.mark.usefixtures("local_cloud")
+@pytest.mark.proof
 def test_scaling_policies_are_applied_and_taken_back(
     driver_name: DriverName, tmp_path: Path
 ) -> None:

@@ -132,6 +132,7 @@ def test_no_traffic(project: Project, capsys) -> None:
     assert project.weights() == [100]
 
 
+@pytest.mark.proof
 def test_metrics_that_cannot_be_had(
     project: Project, busy: DataPlane, faults: FaultClient, capsys
 ) -> None:

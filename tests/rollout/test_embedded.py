@@ -291,6 +291,7 @@ def test_a_killed_update_is_repaired(site: Site) -> None:
     assert site.file().sizing().release is None
 
 
+@pytest.mark.proof
 def test_a_stack_changed_behind_our_back(site: Site) -> None:
     """A group's range changed by hand: state sees nothing, facts do, an apply puts it right."""
     site.declare(FLEET)
