@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from decimal import InvalidOperation
 
 import click
 from click.core import ParameterSource
@@ -23,6 +24,7 @@ from rightsizing.errors import RightsizingError
 INTERRUPTED_EXIT_CODE = 130  # 128 + SIGINT, as shells report it
 _ENGINE_INTERRUPTED = "Query interrupted"  # what DuckDB makes of Ctrl-C within a query
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
+_LONGEST_SENTENCE = 2_000  # characters; a longer one repeats a value of somebody's file
 
 
 class CommandTree(click.Group):
@@ -162,18 +164,40 @@ def _sentence(error: BaseException) -> tuple[str, int]:
             return _sentence(KeyboardInterrupt())
         case KeyboardInterrupt() | click.exceptions.Abort():
             return "interrupted; what was finished is kept", INTERRUPTED_EXIT_CODE
-        case click.ClickException():
-            return error.format_message(), error.exit_code
-        case RightsizingError():
-            return str(error), error.exit_code
+        case click.ClickException() | RightsizingError():
+            said = error.format_message() if isinstance(error, click.ClickException) else str(error)
+            return said, error.exit_code
         case OSError():
             # A full disk or a folder without permission, where no adapter could say more.
             where = f"{error.filename}: " if error.filename else ""
             said = error.strerror or str(error)
-            return f"{where}{said}; make room or change the permissions, then run it again", 1
+            return f"{where}{said}; {_advice(error)}, then run it again", 1
+        case OverflowError() | InvalidOperation():
+            return "a number is too large to compute with; check the amounts that were given", 1
         case _:
             name = type(error).__name__
             return f"internal error ({name}: {error}); run again with --debug", INTERNAL_ERROR
+
+
+def _advice(error: OSError) -> str:
+    """What to do about a file that cannot be read or written."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "make the folder or correct the path"
+    if isinstance(error, IsADirectoryError):
+        return "name a file in it"
+    return "make room or change the permissions"
+
+
+def _printable(sentence: str) -> str:
+    """Without characters that steer a terminal, and not longer than a page."""
+    plain = "".join(
+        one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode()
+        for one in sentence
+    )
+    if len(plain) <= _LONGEST_SENTENCE:
+        return plain
+    half = _LONGEST_SENTENCE // 2
+    return f"{plain[:half]} ... {plain[-half:]}"
 
 
 # Global options that people also type after the command's name.
@@ -203,6 +227,7 @@ def _globals_first(arguments: list[str]) -> list[str]:
 
 
 def _fail(sentence: str, exit_code: int, *, as_json: bool) -> int:
+    sentence = _printable(sentence)
     if as_json:
         click.echo(json.dumps({"error": {"message": sentence, "exit_code": exit_code}}))
     click.echo(f"error: {sentence}", err=True)

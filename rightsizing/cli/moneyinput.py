@@ -79,7 +79,10 @@ def read_steps(path: Path) -> StepFile:
         raise ConfigError(
             f"{path} is not readable as YAML: {' '.join(str(error).split())[:200]}"
         ) from None
-    return parse_model(StepFile, _exact(value), path.name)
+    try:
+        return parse_model(StepFile, _exact(value), path.name)
+    except RecursionError:
+        raise ConfigError(f"{path} contains itself through an alias; write it out") from None
 
 
 def _exact(value: Any) -> Any:

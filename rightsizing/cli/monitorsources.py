@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
 
 from rightsizing.cli.live import aws_clients
 from rightsizing.cli.session import Session
@@ -95,10 +96,18 @@ def _appender(stack: ExitStack, path: Path) -> Callable[[str], None]:
     return write
 
 
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port or an IPv6 address
+        return False
+
+
 def _page(text: str) -> ScrapeTarget:
     workload, separator, url = text.partition("=")
-    if not separator or not url.startswith(("http://", "https://")):
-        raise ConfigError(f"--page {text!r} must be WORKLOAD=http://HOST:PORT/metrics")
+    if not separator or not _is_address(url):
+        raise ConfigError(f"--page {text[:120]!r} must be WORKLOAD=http://HOST:PORT/metrics")
     if not WORKLOAD_KEY_PATTERN.match(workload):
         raise ConfigError(
             f"workload key {workload[:40]!r} must be 1-128 letters, digits, '.', '_', '/' or '-'"

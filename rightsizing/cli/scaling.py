@@ -28,6 +28,7 @@ from rightsizing.report.scalingpage import ScalingReport
 CORES, REQUESTS = "cores", "requests/s"
 WARMUP_MINUTES = 2  # of the fleets this project makes (infra/components/fleet_slot.py)
 HOLES_WORTH_SAYING = 0.001
+MOST_INSTANCES = 10_000  # as a declared fleet may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,19 @@ def scaling_report(
         declared = _declared(session, found.load.key)
     size = None if declared is None else declared.size
     capacity = _capacity(session, question, found, size)
+    most = max(most_needed(found.load, capacity * question.full), question.least, 1)
+    if most > MOST_INSTANCES:
+        raise ConfigError(
+            f"{found.load.key} would need {most:,} instances of {capacity:g} {found.load.unit}, at "
+            f"most {MOST_INSTANCES:,} are replayed; check --capacity"
+        )
     environment = Environment(launch_minutes=question.launch_minutes, full=question.full)
     setting = Setting(
         platform=question.platform or _platform(size),
         environment=environment,
         capacity=capacity,
         least=question.least,
-        most=max(most_needed(found.load, capacity * question.full), question.least, 1),
+        most=most,
         warmup_minutes=WARMUP_MINUTES,
     )
     choice = choose(

@@ -25,8 +25,11 @@ from rightsizing.measure.tablefile import TableFile, read_table
 from rightsizing.units import HOURS_PER_MONTH
 
 _MS_PER_HOUR = 3_600_000
+_MOST_DAYS = 3_660
 _LEAST_HOURS = 1.0  # a shorter log gives no rate of a month
 _UNKNOWN = -1.0
+_LONGEST_NAME = 256
+_LEAST_DAYS = 1 / 1440  # a minute
 
 
 def read_components(
@@ -36,10 +39,16 @@ def read_components(
 
     Raises BadTrace or ConfigError with row, column and value.
     """
-    if days is not None and not 0 < days < math.inf:
-        raise ConfigError(f"--days {days:g} must be above 0")
+    if days is not None and not _LEAST_DAYS <= days <= _MOST_DAYS:
+        raise ConfigError(f"--days {days:g} must be a minute (0.0007) to {_MOST_DAYS:,}")
     table = read_table(path)
     names = table.texts("component")
+    for row, name in enumerate(names, start=1):
+        if not 1 <= len(name.strip()) <= _LONGEST_NAME:
+            raise BadTrace(
+                f"{table.name} row {row}: the component's name must have 1 to {_LONGEST_NAME} "
+                f"characters, not {len(name):,}"
+            )
     durations, memory = table.numbers("duration_ms"), table.numbers("memory_mib")
     for column, values, least in (("duration_ms", durations, 0.0), ("memory_mib", memory, 1.0)):
         for row, value in enumerate(values, start=1):

@@ -21,6 +21,7 @@ from rightsizing.units import BYTES_PER_MIB
 
 HOURS_OF_DAY, HOURS_OF_WEEK = 24, 168
 _MS_PER_HOUR = 3_600_000
+_LONGEST_NAME = 256
 _YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0", ""})
 
 
@@ -35,6 +36,11 @@ def read_tenants(path: Path) -> Tenants:
     for row, name in enumerate(rows, start=1):
         if not name.strip():
             raise BadTrace(f"{table.name} row {row}: the tenant has no name")
+        if len(name) > _LONGEST_NAME:
+            raise BadTrace(
+                f"{table.name} row {row}: the tenant's name has {len(name):,} characters, at most "
+                f"{_LONGEST_NAME} are allowed"
+            )
     cores, memory = table.numbers("cpu_cores"), table.numbers("memory_mib")
     _refuse_negative(table, rows, cores, "cpu_cores")
     _refuse_negative(table, rows, memory, "memory_mib")

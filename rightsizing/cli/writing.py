@@ -7,6 +7,7 @@ owner's, and stay.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -19,7 +20,6 @@ from rightsizing.model.serverless import ServerlessConfig
 from rightsizing.model.tenancy import TenancyConfig
 from rightsizing.model.update import Json
 from rightsizing.stack.lease import hold_lease
-from rightsizing.stack.purchases import seen_by_an_update
 
 
 def write_cache(session: Session, name: str, configs: Mapping[str, CacheConfig]) -> None:
@@ -101,18 +101,19 @@ def write_confirmed(session: Session, confirmed: CommitmentsDeclaration) -> None
     _write(session, "commitments", {"confirmed": plain_config(confirmed.confirmed)})
 
 
-def withhold_purchase(session: Session) -> None:
-    """Take back a confirmation that no update has seen, before a rollback would act on it."""
-    declared = session.declaration.commitments
-    if declared.confirmed is None:
+def require_stack(session: Session, write: bool) -> None:
+    """Refuse ``--write`` without a stack before anything is computed. Raises ConfigError."""
+    if write:
+        _ = session.declaration
+
+
+def refuse_overwriting(option: str, out: Path | None, *inputs: Path | None) -> None:
+    """Raises ConfigError when a result would be written over what it is made from."""
+    if out is None or not out.exists():
         return
-    if seen_by_an_update(declared, session.driver.history(session.stack)):
-        return
-    session.write_declared("commitments", {"confirmed": None})
-    session.remark(
-        "the confirmed commitments were not bought yet, and a rollback buys nothing: the "
-        "confirmation is withdrawn"
-    )
+    for path in inputs:
+        if path is not None and path.exists() and out.samefile(path):
+            raise ConfigError(f"{option} {out} is also the input, which it would replace")
 
 
 def images_by_name(given: Iterable[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 import aiohttp
 import numpy as np
@@ -133,8 +134,12 @@ class _Drive:
 
 def _check_urls(urls: Sequence[str]) -> None:
     for url in urls:
-        scheme, separator, rest = url.partition("://")
-        if not separator or scheme not in {"http", "https"} or not rest.strip("/"):
+        try:
+            parts = urlsplit(url)
+            valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # of a port or an IPv6 address
+            valid = False
+        if not valid:
             raise ConfigError(
                 f"{url!r} is no address to load, such as http://127.0.0.1:8080/health"
             )

@@ -97,12 +97,18 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
+def quoted(name: str) -> str:
+    """A file's name for DuckDB: as a string, and as no pattern that would match other files."""
+    plain = "".join(f"[{one}]" if one in "*?[" else one for one in name)
+    return "'" + plain.replace("'", "''") + "'"
+
+
 def _source(connection: duckdb.DuckDBPyConnection, files: list[Path]) -> _Source:
     names = [str(one) for one in files]
     parquet = all(name.endswith(".parquet") for name in names)
     reader = "read_parquet" if parquet else "read_csv"
     options = "union_by_name=true" if parquet else "union_by_name=true, all_varchar=true"
-    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+    listed = ", ".join(quoted(name) for name in names)
     relation = f"{reader}([{listed}], {options})"
     described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()  # noqa: S608
     spelled = {row[0].lower(): row[0] for row in described}

@@ -16,6 +16,7 @@ from rightsizing.units import format_usd
 
 USAGE = "usage"
 _PriceKey = tuple[str | None, str | None, str | None, str | None]
+_LARGEST = 1e12  # units or dollars in an hour; beyond is a wrong unit
 MAX_HOURS = 5 * 8_784  # longer spans are a wrong date
 
 
@@ -102,12 +103,12 @@ def _one_currency(rows: Sequence[BilledHour], source: str) -> None:
 def _refusal(row: BilledHour) -> str | None:
     if row.kind != USAGE:
         return f"lines of kind {row.kind}"
-    if row.hour is None:
-        return "lines without a start"
-    if not row.whole:
-        return "lines that start within an hour"
+    if row.hour is None or not row.whole:
+        return "lines without a start" if row.hour is None else "lines that start within an hour"
     if row.quantity is None or np.isnan(row.quantity):
         return "lines without a quantity"
+    if not (abs(row.quantity) <= _LARGEST and abs(row.usd or 0.0) <= _LARGEST):
+        return f"lines with a quantity or cost that is no number up to {_LARGEST:g}"
     if row.negative:
         return "lines of negative quantity (refunds)"
     return None if row.name and row.region else "lines without instance type or region"
@@ -122,7 +123,8 @@ class _Notes:
         """Count what is not in the table, and its money."""
         tally = self._left.setdefault(reason, [0, 0.0])
         tally[0] += row.lines
-        tally[1] += row.usd or 0.0
+        if row.usd is not None and abs(row.usd) <= _LARGEST:
+            tally[1] += row.usd
 
     def sentences(self) -> tuple[str, ...]:
         """One each, with counts and list cost."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from rightsizing.errors import BadTrace
-from rightsizing.measure.billingfile import SUFFIXES
+from rightsizing.measure.billingfile import SUFFIXES, quoted
 from rightsizing.measure.chargecolumns import MONEY, ChargeColumns, charge_fields
 from rightsizing.model.charge import Charge, ChargeCategory
 from rightsizing.units import format_usd
@@ -78,7 +78,7 @@ def _read(connection: duckdb.DuckDBPyConnection, files: list[Path]) -> ChargeCol
     parquet = all(name.endswith(".parquet") for name in names)
     reader = "read_parquet" if parquet else "read_csv"
     options = "union_by_name=true" if parquet else "union_by_name=true, all_varchar=true"
-    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+    listed = ", ".join(quoted(name) for name in names)
     relation = f"{reader}([{listed}], {options})"
     described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()  # noqa: S608
     spelled = {row[0].lower(): row[0].replace('"', '""') for row in described}

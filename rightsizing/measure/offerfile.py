@@ -126,6 +126,10 @@ def read_offer_file(path: Path) -> OfferFile:
             f"the offers file {path} cannot be read ({error.strerror}); `rightsize commit offers` "
             "writes one"
         ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(
+            f"the offers file {path} is no text; `rightsize commit offers` writes one"
+        ) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the document"

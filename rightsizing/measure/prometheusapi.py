@@ -53,13 +53,17 @@ class PrometheusApi:
     """
 
     def __init__(self, url: str, *, token: str | None = None, attempts: int = ATTEMPTS) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:  # of a port or an IPv6 address
+            host, port = None, None
+        if host is None or parts.scheme not in {"http", "https"}:
             raise ConfigError(
                 "the Prometheus address must begin with http:// or https:// and a host"
             )
         self._url = url.rstrip("/")
-        self.host = parts.hostname + (f":{parts.port}" if parts.port else "")
+        self.host = host + (f":{port}" if port else "")
         self._session = requests.Session()
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"

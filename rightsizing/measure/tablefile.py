@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from rightsizing.errors import BadTrace
 
 _PARQUET_MAGIC = b"PAR1"
+_LARGEST = 1e15  # whole numbers up to here are exact, and products of three still are dollars
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class TableFile:
             empty: what an empty cell stands for; None: it is an error.
 
         Raises:
-            BadTrace: no such column, or a cell is no finite number.
+            BadTrace: no such column, or a cell is no finite number of at most 1e15.
         """
         found = []
         for row, text in enumerate(self.texts(column), start=1):
@@ -55,6 +56,11 @@ class TableFile:
                 value = math.nan
             if not math.isfinite(value):
                 raise BadTrace(f"{self.name} row {row}: {column} {text[:40]!r} is no number")
+            if abs(value) > _LARGEST:
+                raise BadTrace(
+                    f"{self.name} row {row}: {column} {value:g} is beyond {_LARGEST:g}; check its "
+                    f"unit"
+                )
             found.append(value)
         return found
 
@@ -73,9 +79,14 @@ def read_table(path: Path) -> TableFile:
         table = pq.read_table(path, memory_map=False) if parquet else _read_csv(path)
     except FileNotFoundError:
         raise BadTrace(f"{path} does not exist; check the path") from None
+    except IsADirectoryError:
+        raise BadTrace(f"{path} is a folder; give one CSV or Parquet file") from None
     except (OSError, pa.ArrowException) as error:
         first = str(error).splitlines()[0][:200]
         raise BadTrace(f"{path} cannot be read as CSV or Parquet: {first}") from None
+    twice = [name for name in table.column_names if table.column_names.count(name) > 1]
+    if twice:
+        raise BadTrace(f"{path} has the column {twice[0][:40]!r} twice; name each column once")
     cells = {name: _texts(table.column(name)) for name in table.column_names}
     return TableFile(path.name, tuple(table.column_names), cells, table.num_rows)
 

@@ -6,6 +6,7 @@ for: its workloads were not read this time, which becomes "no data" when it last
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -68,16 +69,20 @@ class Monitor:
             raise ConfigError("nothing to watch: give at least one source")
         self._pool = ThreadPoolExecutor(len(self.sources), thread_name_prefix="look")
 
-    def run(self, *, keep_on: Callable[[], bool] = lambda: True) -> int:
-        """Rounds until ``keep_on`` says no or Ctrl-C; returns how many there were."""
+    def run(self, *, keep_on: Callable[[], bool] = lambda: True, for_s: float = math.inf) -> int:
+        """Rounds until ``keep_on`` says no, ``for_s`` seconds are over, or Ctrl-C.
+
+        Returns how many there were.
+        """
         next_s = self.clock.steady_s()
+        end_s = next_s + for_s
         try:
-            while keep_on():
+            while keep_on() and self.clock.steady_s() < end_s:
                 self.step()
                 now_s = self.clock.steady_s()
                 # a machine that slept does not catch up on the rounds it missed
                 next_s = max(next_s + self.interval_s, now_s)
-                self.clock.sleep(next_s - now_s)
+                self.clock.sleep(max(min(next_s, end_s) - now_s, 0.0))
         except KeyboardInterrupt:
             pass  # the ordinary way to end it
         return self._rounds

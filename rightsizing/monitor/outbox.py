@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from rightsizing.errors import RightsizingError
@@ -110,7 +111,7 @@ class Outbox:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 self.receiver.send(message)
-            except RightsizingError as error:
+            except (RightsizingError, OSError, ValueError) as error:  # else the thread would end
                 if attempt == ATTEMPTS:
                     self._give_up(str(error))
                 elif self._wait(self._closing, wait_s):
@@ -122,4 +123,5 @@ class Outbox:
 
     def _give_up(self, reason: str) -> None:
         self.given_up += 1
-        self._report(f"{self.receiver.name}: a message was given up; {reason}")
+        with suppress(OSError):  # a closed terminal must not end the thread
+            self._report(f"{self.receiver.name}: a message was given up; {reason}")

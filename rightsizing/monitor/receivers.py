@@ -148,8 +148,12 @@ def _post(url: str, content: Json, name: str) -> None:
 
 
 def _required_url(url: str, what: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port or an IPv6 address
+        valid = False
+    if not valid:
         raise ConfigError(f"the {what} address must begin with http:// or https:// and a host")
     return url
 

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field
 from rightsizing.errors import ConfigError
 from rightsizing.model.base import FrozenModel
 
+MOST_RULE, MOST_WORKLOAD, MOST_REASON = 80, 160, 200  # characters
 LONGEST_DAYS = 30  # a silence without end hides what it was made for
 
 
@@ -18,10 +19,10 @@ class Silence(FrozenModel):
     """Whom not to tell about, until when, and why. Patterns are shell-style (``*``, ``?``)."""
 
     id: int = Field(ge=1)
-    rule: str = Field(default="*", min_length=1, max_length=80)
-    workload: str = Field(default="*", min_length=1, max_length=160)
+    rule: str = Field(default="*", min_length=1, max_length=MOST_RULE)
+    workload: str = Field(default="*", min_length=1, max_length=MOST_WORKLOAD)
     until: AwareDatetime
-    reason: str = Field(min_length=1, max_length=200)
+    reason: str = Field(min_length=1, max_length=MOST_REASON)
 
     def covers(self, rule: str, workload: str, now: datetime) -> bool:
         """Whether this alert is silenced at this moment."""
@@ -48,13 +49,23 @@ class Silences(FrozenModel):
         """With one more.
 
         Raises:
-            ConfigError: it would last no time, or longer than LONGEST_DAYS.
+            ConfigError: it would last no time, or longer than LONGEST_DAYS, or a text is empty or
+                too long.
         """
         if not timedelta() < lasting <= timedelta(days=LONGEST_DAYS):
             raise ConfigError(
                 f"a silence of {lasting} is not possible; give more than nothing and at most "
                 f"{LONGEST_DAYS} days"
             )
+        for name, text, most in (
+            ("rule", rule, MOST_RULE),
+            ("workload", workload, MOST_WORKLOAD),
+            ("reason", reason, MOST_REASON),
+        ):
+            if not 1 <= len(text) <= most:
+                raise ConfigError(
+                    f"the {name} of a silence has {len(text):,} characters; give 1 to {most}"
+                )
         number = max((item.id for item in self.items), default=0) + 1
         made = Silence(id=number, rule=rule, workload=workload, until=now + lasting, reason=reason)
         return Silences(items=(*self._current(now), made))

@@ -13,7 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from rightsizing.errors import PlanRejected, StackError
+from rightsizing.errors import (
+    CredentialsError,
+    PlanRejected,
+    RightsizingError,
+    StackError,
+    TelemetryError,
+)
 from rightsizing.model.base import NoData
 from rightsizing.model.release import Release
 from rightsizing.model.size import FleetSize
@@ -64,6 +70,7 @@ from rightsizing.stack.configfile import StackFile
 from rightsizing.stack.facts import compare_facts
 from rightsizing.stack.intent import IntendedSizing
 from rightsizing.stack.lease import hold_lease
+from rightsizing.stack.purchases import require_no_purchase
 
 TOLD_LOOKS = 10  # after so many looks a verdict that stays the same is told again
 
@@ -80,11 +87,13 @@ def start_rollout(run: RolloutRun, release: Release, phase: int) -> RolloutResul
     record_dir = run.stack.record_dir
     with hold_lease(record_dir / ROLLOUTS_FOLDER, "rollout"):
         require_no_other(run)
+        history = run.driver.history(run.stack)
+        require_no_purchase(StackFile.load(run.stack.config_path), history)
         beginning = find_beginning(run, verify=True)
         current = beginning.current
         stages = stages_of(run, current, release, phase)
         target = stages[-1].sizing
-        check_phase_order(target, applied_updates(run.driver.history(run.stack)))
+        check_phase_order(target, applied_updates(history))
         # each judged stage may roll back wrongly, so they share what a whole rollout may
         judged = max(sum(stage.is_judged for stage in stages), 1)
         judged *= max(len(moving_fleets(stages)), 1)
@@ -125,12 +134,8 @@ def resume_rollout(run: RolloutRun, rollout_id: str, *, abort: str | None = None
         progress = writer.progress
         if progress is None:
             raise StackError(f"rollout {rollout_id} never began; nothing was changed by it")
-        stages = stages_again(run, progress.started)
-        if tuple(stage.name for stage in stages) != progress.started.stages:
-            raise StackError(
-                f"rollout {rollout_id} does not fit the declaration any more, which was changed "
-                "since; run `rightsize rollback`"
-            )
+        back_only = abort is not None or progress.aborted is not None
+        stages = _fitting_stages(run, rollout_id, progress.started, back_only=back_only)
         if progress.finished is None and progress.aborted is None:
             writer.append(Resumed() if abort is None else Aborted(reason=abort))
         clear_request(record_dir, rollout_id)
@@ -175,6 +180,27 @@ def stages_again(run: RolloutRun, started: Started) -> tuple[Stage, ...]:
     )
 
 
+def _fitting_stages(
+    run: RolloutRun, rollout_id: str, started: Started, *, back_only: bool
+) -> tuple[Stage, ...]:
+    """As ``stages_again``; StackError when a changed declaration makes others than were begun.
+
+    The way back is never refused: it gets no stages then, and leaves the traffic to the rollback.
+    """
+    try:
+        stages = stages_again(run, started)
+        if tuple(stage.name for stage in stages) != started.stages:
+            raise StackError(
+                f"rollout {rollout_id} does not fit the declaration any more, which was changed "
+                "since; put it back and resume, or go back with `rightsize rollout --abort`"
+            )
+    except RightsizingError:
+        if back_only:
+            return ()
+        raise
+    return stages
+
+
 def capacity_by(cores: Mapping[str, float]) -> SlotCapacity | None:
     """Cores of a slot at its least instances, from vCPU by instance type; None: none are known."""
     if not cores:
@@ -214,7 +240,10 @@ class _Controller:
             if progress.paused is not None:
                 sentence = f"paused: {progress.paused.reason}; `rightsize rollout --resume` goes on"
                 return self._result(RolloutOutcome.PAUSED, sentence)
-            stop = stop_asked(self.run, self.writer) or self._step(progress)
+            try:
+                stop = stop_asked(self.run, self.writer) or self._step(progress)
+            except (TelemetryError, CredentialsError) as error:
+                stop = Paused(reason=f"what runs cannot be read: {error}")
             if stop is not None:
                 self._note(stop)
                 clear_request(self.run.stack.record_dir, self.writer.rollout_id)
@@ -222,7 +251,7 @@ class _Controller:
     def _step(self, progress: RolloutProgress) -> Stop | None:
         """Whatever comes next; one or more events are noted by it, or what stops it returned."""
         now = self._stage_in_force(progress)
-        if now is not None and progress.unfinished_step is None:
+        if now is not None and not self._update_is_unfinished(progress):
             changed = stack_changed(self.run, now)
             if changed is not None:  # a person who resumes has read that it is applied again
                 again = progress.approved
@@ -254,6 +283,11 @@ class _Controller:
     def _apply(self, progress: RolloutProgress, stage: Stage, before: Stage | None) -> Stop | None:
         changed = world_changed(self.run, progress.started.fingerprint, program=True)
         return changed or apply_stage(self.run, self.writer, stage, before, self._note)
+
+    def _update_is_unfinished(self, progress: RolloutProgress) -> bool:
+        """False too for a stage that only watches: nothing of it can be half done."""
+        name = progress.unfinished_step
+        return any(stage.name == name and stage.needs_update for stage in self.stages)
 
     def _stage_in_force(self, progress: RolloutProgress) -> Stage | None:
         return next((stage for stage in self.stages if stage.name == progress.applied), None)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rightsizing.errors import RightsizingError, UpdateFailed
 from rightsizing.model.update import HistoryEntry, Json, OperationResult, ResourceState
 from rightsizing.rollout.proxied import ProxiedContainers
 from rightsizing.stack.driver import DriverName, StackDriver, StackRef, StepListener
@@ -53,12 +54,18 @@ class ProxiedDriver:
     ) -> OperationResult:
         """Apply the stack's configuration file, and make the proxies follow it.
 
-        Raises as any driver; also StackError when a proxy does not answer or follow, and
-        TelemetryError when the Docker engine cannot be asked what runs.
+        Raises as any driver; also UpdateFailed when a proxy does not follow after the update, and
+        before it StackError when one does not answer, or TelemetryError when the Docker engine
+        cannot be asked what runs.
         """
         self.proxies.prepare()
         result = self.driver.up(stack, message=message, refresh=refresh, listener=listener)
-        self.proxies.follow_all()
+        try:
+            self.proxies.follow_all()
+        except RightsizingError as error:  # no other kind may follow an update that was done
+            raise UpdateFailed(
+                f"the stack was updated, but not the weights of its proxies: {error}"
+            ) from error
         return result
 
     def refresh(self, stack: StackRef, *, message: str) -> OperationResult:

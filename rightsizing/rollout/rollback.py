@@ -13,6 +13,7 @@ checkpoint: that would change what the engine believes, not what runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -47,6 +48,7 @@ from rightsizing.stack.inverse import restoring_diff
 from rightsizing.stack.lease import break_dead_lock, hold_lease
 from rightsizing.stack.ledger import Ledger
 from rightsizing.stack.outcome import compared_outcome, update_outcome
+from rightsizing.stack.purchases import without_purchase
 from rightsizing.stack.quarantine import Quarantine
 from rightsizing.stack.record import Origin, ReleaseRecord, Verdict
 from rightsizing.stack.selection import select_driver
@@ -137,6 +139,7 @@ class _Rollback:
             to=to,
         )
         workloads = file.declaration().workloads()
+        file = self._withheld(file, history)
         file.write_sizing(route.target)
         with program_of(self.stack, route.record) as program:
             try:
@@ -165,6 +168,17 @@ class _Rollback:
                     file.restored()  # locked or another driver's: nothing was started
                     self.intents.clear()
                 raise
+
+    def _withheld(self, file: StackFile, history: Sequence[HistoryEntry]) -> StackFile:
+        """The file without commitments that this update would be the first to buy."""
+        found = without_purchase(file, history)
+        if found is not file and self.say is not None:
+            with suppress(OSError):  # a closed terminal must not stop a rollback
+                self.say(
+                    "the confirmed commitments were not bought yet, and a rollback buys nothing: "
+                    "the confirmation is withdrawn"
+                )
+        return found
 
     def _driver_of(self, program: Program) -> StackDriver:
         return self.driver if program.environment is None else self.driver_in(program.environment)

@@ -142,7 +142,8 @@ def next_stage(
     """The stage to do, from the journal and from what the newest update applied.
 
     A step that was begun and not noted as applied is done again; so is one whose update is no
-    longer what the stack is at (None: not known). Doing a stage twice changes nothing.
+    longer what the stack is at (None: not known). Doing a stage twice changes nothing. The soak
+    applies nothing, so in its place the stage before it is done again, and then it.
     """
     names = [stage.name for stage in stages]
     unfinished = progress.unfinished_step
@@ -152,7 +153,8 @@ def next_stage(
         return NextStage(stages[0], "nothing was applied yet")
     done = names.index(progress.applied)
     if applied != stages[done].sizing:
-        return NextStage(stages[done], f"the stack is no longer as {progress.applied} left it")
+        again = [stage for stage in stages[: done + 1] if stage.needs_update][-1]
+        return NextStage(again, f"the stack is no longer as {progress.applied} left it")
     if done + 1 == len(stages):
         return NextStage(None, "all stages are done")
     return NextStage(stages[done + 1], f"{progress.applied} is done")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
-from rightsizing.errors import NothingToRestore, RightsizingError
+from rightsizing.errors import RightsizingError
 from rightsizing.model.rollout import FleetRollout
 from rightsizing.model.verdict import Decision, JudgePolicy, Look
 from rightsizing.plan.slots import FULL_WEIGHT
@@ -140,7 +140,7 @@ def _go_back(run: RolloutRun, breach: str, notes: tuple[str, ...]) -> WatchResul
             settle_seconds=run.settle_s,
             preview=False,
         )
-    except NothingToRestore as error:
+    except RightsizingError as error:
         return WatchResult(
             WatchOutcome.NOT_RESTORED, f"breach: {breach}; {error}", notes, traffic_s
         )

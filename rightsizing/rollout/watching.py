@@ -7,6 +7,7 @@ rollout where it is, and pauses it when that lasts; harm ends the watching with 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -78,7 +79,7 @@ class Watching:
                 return stop
             held: list[str] = []
             for key, fleet in fleets.items():
-                stop = self._judge(stage, key, fleet, began[key], held)
+                stop = self._judge(stage, key, fleet, began, held)
                 if stop is not None:
                     return stop
             stop = self._look_alone(stage, alone, began, held)
@@ -91,18 +92,23 @@ class Watching:
         return None
 
     def soak(self, stage: Stage, until: datetime) -> Stop | None:
-        """Until ``until`` (None), or until something that serves alone is harmed."""
+        """Until ``until`` (None), or until something that serves alone is harmed.
+
+        It never ends unwatched: not before the first poll, and not while data is missing.
+        """
         moving = moving_fleets(self.stages)
         sources = {key: self.run.watch(key).looks for key in moving}
         sources |= self._alone(self.changed)
         began = _began(sources)
         held_since = self.run.clock.monotonic()
+        held = ["it was not looked at yet"] if self.run.soak_s > 0 else []
         while True:
             remaining = (until - self.run.clock.now()).total_seconds()
-            if remaining <= 0:
+            if remaining <= 0 and not held:
                 return None
-            self.run.clock.sleep(min(self.run.poll_s, remaining))
-            held: list[str] = []
+            poll_s = self.run.poll_s
+            self.run.clock.sleep(min(poll_s, remaining) if remaining > 0 else poll_s)
+            held = []
             stop = self._stop(stage) or self._look_alone(stage, sources, began, held)
             if stop is not None:
                 return stop
@@ -123,13 +129,18 @@ class Watching:
         )
 
     def _judge(
-        self, stage: Stage, key: str, fleet: WatchedFleet, began_ms: int, held: list[str]
+        self,
+        stage: Stage,
+        key: str,
+        fleet: WatchedFleet,
+        began: dict[str, int],
+        held: list[str],
     ) -> Aborted | None:
         """One poll of a fleet with two serving slots; what holds it is added to ``held``."""
         share = canary_share(stage.sizing.rollout.fleets[key])
         known = self.progress.looks_of(key)
         try:
-            after_ms = known[-1].end_ms if known else began_ms
+            after_ms = known[-1].end_ms if known else _since(began, key, fleet.looks)
             read = fleet.looks.read(after_ms, canary_weight=share)
         except RightsizingError as error:
             held.append(f"{key}: {error}")
@@ -167,14 +178,14 @@ class Watching:
         self,
         stage: Stage,
         sources: Mapping[str, LookSource],
-        began: Mapping[str, int],
+        began: dict[str, int],
         held: list[str],
     ) -> Aborted | None:
         """One poll of what serves alone, against its absolute limits."""
         for key, source in sources.items():
             known = self.progress.looks_of(key)
             try:
-                after_ms = known[-1].end_ms if known else began[key]
+                after_ms = known[-1].end_ms if known else _since(began, key, source)
                 read = source.read(after_ms, canary_weight=SERVING_ALONE)
             except RightsizingError as error:
                 held.append(f"{key}: {error}")
@@ -190,7 +201,19 @@ class Watching:
 
 
 def _began(sources: Mapping[str, LookSource]) -> dict[str, int]:
-    return {key: source.server_now_ms() for key, source in sources.items()}
+    """The clocks of the sources that answer; the others are asked again at every poll."""
+    found = {}
+    for key, source in sources.items():
+        with suppress(RightsizingError):
+            found[key] = source.server_now_ms()
+    return found
+
+
+def _since(began: dict[str, int], key: str, source: LookSource) -> int:
+    """From when on a source is looked at. Raises RightsizingError when it still does not answer."""
+    if key not in began:
+        began[key] = source.server_now_ms()
+    return began[key]
 
 
 def _held(stage: Stage, held: Sequence[str]) -> Paused:

@@ -85,10 +85,21 @@ def _rolled_back(
         problem = error
     deleted = sweep_own(run, writer, stages)
     if result is not None and result.outcome is RollbackOutcome.RESTORED:
+        if _is_own(writer, result):  # left was what somebody else had applied meanwhile
+            return _attempt(run, reason, run.settle_s)
         return result
     if problem is not None and not deleted:
         raise problem
     return _attempt(run, reason, run.settle_s)
+
+
+def _is_own(writer: JournalWriter, result: RollbackResult) -> bool:
+    """Whether what was restored is one of the rollout's own stages, which is not the way back."""
+    progress = writer.progress
+    assert progress is not None  # only a rollout that began is taken back
+    started = progress.started
+    target = sizing_id(started.target.sizing())
+    return sizing_id(result.plan.target) == target != sizing_id(started.current.sizing())
 
 
 def _attempt(run: RolloutRun, reason: str, settle_s: float) -> RollbackResult:

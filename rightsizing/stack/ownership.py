@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rightsizing.errors import DriverMismatch, StackError
 from rightsizing.stack.driver import DriverName, StackRef
+from rightsizing.stack.durable import create_file
 
 MARKER_NAME = "driver.json"
 
@@ -48,11 +49,6 @@ def check_owner(stack: StackRef, driver: DriverName) -> None:
 def claim(stack: StackRef, driver: DriverName) -> None:
     """Mark the stack as this driver's. Raises DriverMismatch when it is the other's."""
     check_owner(stack, driver)
-    path = marker_path(stack)
-    if path.exists():
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"driver": driver.value}) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise StackError(f"{path} could not be written: {error.strerror}") from error
+    content = json.dumps({"driver": driver.value}) + "\n"
+    if not create_file(marker_path(stack), content.encode("utf-8")):
+        check_owner(stack, driver)  # somebody may have been quicker

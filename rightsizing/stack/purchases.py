@@ -1,7 +1,7 @@
 """What stack history says about purchases: how long a release has run, and what was ever confirmed.
 
-A commitment is only confirmed for sizes that have proved themselves, and a confirmation that no
-update has seen yet is withdrawn before a rollback, so that no rollback buys anything.
+A commitment is only confirmed for sizes that have proved themselves. A confirmation that no update
+has seen yet is withdrawn before a rollback and refused by a rollout, so that neither buys anything.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from rightsizing.errors import ConfigError
+from rightsizing.errors import ConfigError, PlanRejected
 from rightsizing.model.base import NoData
 from rightsizing.model.declaration import NAMESPACE
 from rightsizing.model.phased import CommitmentsDeclaration
 from rightsizing.model.stackconfig import StackSizing
 from rightsizing.model.update import HistoryEntry, Json, UpdateKind, UpdateStatus
 from rightsizing.stack.applied import applied_update, sizing_id
+from rightsizing.stack.configfile import StackFile
 
 COMMITMENTS_KEY = f"{NAMESPACE}:commitments"
 
@@ -64,6 +65,29 @@ def seen_by_an_update(declared: CommitmentsDeclaration, history: Sequence[Histor
     if declared.confirmed is None:
         return False
     return any(_confirmed_digest(entry) == declared.confirmed.digest for entry in history)
+
+
+def without_purchase(file: StackFile, history: Sequence[HistoryEntry]) -> StackFile:
+    """The stack file after taking back a confirmation that no update has seen; else as it is.
+
+    Raises ConfigError or StackError as ``StackFile.write_declared`` does.
+    """
+    declared = file.declaration().commitments
+    if declared.confirmed is None or seen_by_an_update(declared, history):
+        return file
+    return file.write_declared("commitments", {"confirmed": None})
+
+
+def require_no_purchase(file: StackFile, history: Sequence[HistoryEntry]) -> None:
+    """Raise PlanRejected when the next update would be the first to buy what is confirmed."""
+    declared = file.declaration().commitments
+    if declared.confirmed is None or seen_by_an_update(declared, history):
+        return
+    raise PlanRejected(
+        f"{file.path.name} confirms commitments that no update has bought yet, and a rollout buys "
+        "nothing; run `rightsize apply` with the sizes that run first, or remove `confirmed` from "
+        f"{COMMITMENTS_KEY}"
+    )
 
 
 def _confirmed_digest(entry: HistoryEntry) -> Json:

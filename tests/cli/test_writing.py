@@ -20,7 +20,12 @@ from rightsizing.model.size import ContainerSize
 from rightsizing.model.stackconfig import StackSizing, parse_stack_sizing
 from rightsizing.model.update import HistoryEntry, UpdateKind, UpdateStatus
 from rightsizing.stack.configfile import StackFile
-from rightsizing.stack.purchases import require_soak, running_since, seen_by_an_update
+from rightsizing.stack.purchases import (
+    require_soak,
+    running_since,
+    seen_by_an_update,
+    without_purchase,
+)
 
 RELEASE = Release(
     baseline={"app": ContainerSize(cpu_millicores=8000, memory_mib=8192)},
@@ -280,16 +285,14 @@ def test_a_confirmed_plan_is_not_overwritten(proposed: Path) -> None:
         writing.write_commitments(session, other)
 
 
-def test_a_rollback_buys_nothing(proposed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rollback_buys_nothing(proposed: Path) -> None:
     """A yes that no update has seen is taken back; one that an update saw stays."""
     assert run(["--stack", "prod", "commit", "approve", "--confirm", "--yes"]) == 0
     found = declared(proposed).commitments
     seen = entry(2, 1, days_ago=0, more=found.model_dump_json(exclude_none=True))
     assert seen_by_an_update(found, [seen])
-    monkeypatch.setattr(Session, "driver", _Driver(seen))
-    writing.withhold_purchase(Session(None, "prod", None, as_json=False, debug=False))
+    without_purchase(StackFile.load(proposed), [seen])
     assert declared(proposed).commitments.confirmed is not None
-    monkeypatch.setattr(Session, "driver", _Driver(entry(1, 1, days_ago=20)))
-    writing.withhold_purchase(Session(None, "prod", None, as_json=False, debug=False))
+    without_purchase(StackFile.load(proposed), [entry(1, 1, days_ago=20)])
     assert declared(proposed).commitments.confirmed is None
     assert not declared(proposed).commitments.empty

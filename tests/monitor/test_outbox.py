@@ -56,6 +56,28 @@ def test_messages_arrive_in_order() -> None:
     assert receiver.taken == list(range(20))
 
 
+def test_a_foreign_error_does_not_end_the_sending() -> None:
+    """A closed log raises ValueError, a closed terminal OSError: the next message still arrives."""
+    log = Recorded()
+    real, broken = log.send, [True] * ATTEMPTS
+
+    def send(message: Notification) -> None:
+        if broken:
+            broken.pop()
+            raise ValueError("I/O operation on closed file")
+        real(message)
+
+    def report(_sentence: str) -> None:
+        raise BrokenPipeError
+
+    log.send = send  # type: ignore[method-assign]
+    outbox = Outbox(log, report=report, wait=no_wait)
+    outbox.put(message(1))
+    outbox.put(message(2))
+    assert outbox.drained(PATIENCE_S)
+    assert (log.taken, outbox.given_up) == ([2], 1)
+
+
 def test_a_failure_is_tried_again() -> None:
     """Two refusals, then taken."""
     receiver = Recorded(failures=2)

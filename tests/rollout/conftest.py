@@ -19,6 +19,7 @@ import pytest
 from rightsizing.errors import StackLocked, UpdateFailed
 from rightsizing.model.base import NoData
 from rightsizing.model.facts import ContainerFacts, FleetFacts, SlotFacts
+from rightsizing.model.phased import CommitmentsDeclaration
 from rightsizing.model.release import Release
 from rightsizing.model.rollout import FleetRollout, RolloutState, Slot, SlotState
 from rightsizing.model.size import ContainerSize, FleetSize
@@ -381,6 +382,33 @@ class World:
     def plan(self, sizing: StackSizing) -> None:
         """What `rightsize plan` does at its end."""
         self.file().write_sizing(sizing)
+
+    def confirm_purchase(self) -> None:
+        """What `rightsize commit approve --confirm` writes, for one savings plan."""
+        plan = {
+            "decisions": [
+                {
+                    "offering_id": "offer",
+                    "kind": "compute-sp",
+                    "term_years": 1,
+                    "payment": "no-upfront",
+                    "hourly_commitment": "0.05",
+                    "start": "2026-12-01T00:00:00Z",
+                    "reason": "base load",
+                }
+            ]
+        }
+        proposed = CommitmentsDeclaration.model_validate({"phase": 1, "plan": plan})
+        confirmed = {
+            "digest": proposed.digest,
+            "release": self.reference_release().id,
+            "phase": 1,
+            "at": "2026-12-01T00:00:00Z",
+            "purchase_at": "2026-12-02T00:00:00Z",
+        }
+        self.file().write_declared(
+            "commitments", {"phase": 1, "plan": plan, "confirmed": confirmed}
+        )
 
     def pulumi_up(self) -> None:
         """A plain `pulumi up`, typed by hand."""

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from rightsizing.errors import PlanRejected, StackLocked, TelemetryError
+from rightsizing.errors import (
+    CredentialsError,
+    PlanRejected,
+    StackError,
+    StackLocked,
+    TelemetryError,
+    Throttled,
+)
 from rightsizing.model.rollout import Slot
 from rightsizing.model.stackconfig import StackSizing
 from rightsizing.model.verdict import ArmLook, JudgePolicy, Look, Metric
@@ -32,8 +39,12 @@ class FakeLooks:
     canary_errors: int = 600
     baseline_errors: int = 600
     silent: bool = False
+    throttled: int = 0  # so many questions for the clock are not answered
 
     def server_now_ms(self) -> int:
+        if self.throttled:
+            self.throttled -= 1
+            raise Throttled("CloudWatch: Rate exceeded")
         return int(self.world.clock.seconds) // 60 * 60_000
 
     def read(self, after_ms: int, *, canary_weight: float) -> LooksRead:
@@ -173,6 +184,158 @@ def test_a_source_that_does_not_answer_pauses_and_is_resumed(deployed: Any) -> N
         start_rollout(run, deployed.reference_release(), 1)
     looks.silent = False
     assert resume_rollout(run, result.rollout_id).outcome is RolloutOutcome.FINISHED
+
+
+def test_a_clock_that_is_throttled_at_the_start_is_asked_again(deployed: Any) -> None:
+    """Twice refused costs two polls, and nothing else."""
+    looks = FakeLooks(deployed, throttled=2)
+    result = start_rollout(run_of(deployed, looks), deployed.reference_release(), 1)
+    assert result.outcome is RolloutOutcome.FINISHED, result.sentence
+
+
+def test_a_clock_that_stays_throttled_pauses_and_is_resumed(deployed: Any) -> None:
+    """At the start of a rollout and of its resumption: the journal says paused each time."""
+    looks = FakeLooks(deployed, throttled=10**6)
+    run = run_of(deployed, looks)
+    result = start_rollout(run, deployed.reference_release(), 1)
+    assert result.outcome is RolloutOutcome.PAUSED
+    assert "Rate exceeded" in result.sentence
+    again = resume_rollout(run, result.rollout_id)
+    assert again.outcome is RolloutOutcome.PAUSED
+    assert again.progress.paused is not None
+    looks.throttled = 0
+    assert resume_rollout(run, result.rollout_id).outcome is RolloutOutcome.FINISHED
+
+
+def test_a_cloud_that_cannot_be_read_pauses(deployed: Any) -> None:
+    """Credentials end in the middle: paused where it is, and resumed with others."""
+
+    def watch(_key: str) -> WatchedFleet:
+        raise CredentialsError("the session has expired")
+
+    run = run_of(deployed, FakeLooks(deployed))
+    result = start_rollout(replace(run, watch=watch), deployed.reference_release(), 1)
+    assert result.outcome is RolloutOutcome.PAUSED
+    assert "session has expired" in result.sentence
+    assert resume_rollout(run, result.rollout_id).outcome is RolloutOutcome.FINISHED
+
+
+@dataclass
+class FailingSoak(FakeLooks):
+    """Answers until everything is on the new size, then not any more."""
+
+    back: bool = False
+
+    def read(self, after_ms: int, *, canary_weight: float) -> LooksRead:
+        alone = weights(self.world).get("b") == 100
+        if alone and not self.back:
+            raise TelemetryError("CloudWatch does not answer")
+        return super().read(after_ms, canary_weight=canary_weight)
+
+
+def test_a_soak_without_data_never_ends_well(deployed: Any) -> None:
+    """A soak of 2 min, shorter than data may be missing: paused, and watched once resumed."""
+    looks = FailingSoak(deployed)
+    run = run_of(deployed, looks, soak_s=120.0)
+    result = start_rollout(run, deployed.reference_release(), 1)
+    assert result.outcome is RolloutOutcome.PAUSED, result.sentence
+    assert not result.progress.retired
+    # its announced end is over by now, but nobody has looked
+    again = resume_rollout(run, result.rollout_id)
+    assert again.outcome is RolloutOutcome.PAUSED
+    looks.back = True
+    assert resume_rollout(run, result.rollout_id).outcome is RolloutOutcome.FINISHED
+
+
+def test_what_was_changed_by_hand_in_the_soak_is_put_right(deployed: Any) -> None:
+    """No update, so history does not show it: the live facts do, before the old slot goes."""
+
+    class Meddling(FakeLooks):
+        done = False
+
+        def read(self, after_ms: int, *, canary_weight: float) -> LooksRead:
+            if weights(deployed).get("b") == 100 and not self.done:
+                self.done = True
+                FakeTraffic(deployed).set_weights({Slot.A: 50, Slot.B: 50})
+            return super().read(after_ms, canary_weight=canary_weight)
+
+    run = run_of(deployed, Meddling(deployed))
+    result = start_rollout(run, deployed.reference_release(), 1)
+    assert result.outcome is RolloutOutcome.FINISHED, result.sentence
+    assert weights(deployed) == {"b": 100}
+    events = [e.event for e in read_journal(deployed.stack.record_dir, result.rollout_id).entries]
+    applied = [event.stage for event in events if event.kind == "step_applied"]
+    assert applied[-5:] == ["settled", "soak", "settled", "soak", "retired"]
+
+
+def test_a_foreign_update_in_the_soak_is_applied_over_when_resumed(deployed: Any) -> None:
+    """The pause says so, and the resumption does it instead of pausing again."""
+
+    class Foreign(FakeLooks):
+        done = False
+
+        def read(self, after_ms: int, *, canary_weight: float) -> LooksRead:
+            if weights(deployed).get("b") == 100 and not self.done:
+                self.done = True
+                deployed.plan(deployed.phase0())
+                deployed.pulumi_up()
+            return super().read(after_ms, canary_weight=canary_weight)
+
+    run = run_of(deployed, Foreign(deployed))
+    result = start_rollout(run, deployed.reference_release(), 1)
+    assert result.outcome is RolloutOutcome.PAUSED
+    assert "has changed the stack during soak" in result.sentence
+    again = resume_rollout(run, result.rollout_id)
+    assert again.outcome is RolloutOutcome.FINISHED, again.sentence
+    assert weights(deployed) == {"b": 100}
+
+
+def test_an_abort_after_a_foreign_update_does_not_end_at_a_weight(deployed: Any) -> None:
+    """What was good before that update is the canary's own stage; that is left too."""
+    run = run_of(deployed, FakeLooks(deployed, silent=True))
+    paused = start_rollout(run, deployed.reference_release(), 1)
+    deployed.plan(deployed.phase2())
+    deployed.pulumi_up()
+    result = resume_rollout(run, paused.rollout_id, abort="not like this")
+    assert result.outcome is RolloutOutcome.ROLLED_BACK, result.sentence
+    assert weights(deployed) == {"a": 100}
+    assert deployed.cloud.named("group-b") == []
+    assert deployed.file().sizing().phase == 0
+
+
+def test_an_abort_is_possible_after_the_declaration_was_changed(deployed: Any) -> None:
+    """The stages are not those that were begun any more: only the way back is open."""
+    run = run_of(deployed, FakeLooks(deployed, silent=True))
+    paused = start_rollout(run, deployed.reference_release(), 1)
+    path = deployed.stack.config_path
+    alone = "web:\n      may_run_twice: false\n"
+    path.write_text(path.read_text().replace("web:\n", alone, 1))
+    with pytest.raises(StackError, match="does not fit the declaration"):
+        resume_rollout(run, paused.rollout_id)
+    result = resume_rollout(run, paused.rollout_id, abort="declared otherwise")
+    assert result.outcome is RolloutOutcome.ROLLED_BACK, result.sentence
+    assert weights(deployed) == {"a": 100}
+
+
+def test_a_rollout_buys_nothing(deployed: Any) -> None:
+    """A confirmed purchase is refused before anything begins, and withdrawn on the way back."""
+    deployed.confirm_purchase()
+    with pytest.raises(PlanRejected, match="a rollout buys nothing"):
+        start_rollout(run_of(deployed, FakeLooks(deployed)), deployed.reference_release(), 1)
+    assert rollout_ids(deployed.stack.record_dir) == ()
+
+
+def test_a_purchase_confirmed_meanwhile_is_not_bought_by_the_way_back(deployed: Any) -> None:
+    """Confirmed while the canary was paused: no update has it in its configuration."""
+    run = run_of(deployed, FakeLooks(deployed, silent=True))
+    paused = start_rollout(run, deployed.reference_release(), 1)
+    deployed.confirm_purchase()
+    result = resume_rollout(run, paused.rollout_id, abort="not now")
+    assert result.outcome is RolloutOutcome.ROLLED_BACK, result.sentence
+    declared = deployed.file().declaration().commitments
+    assert declared.confirmed is None
+    assert not declared.empty
+    assert all("confirmed" not in str(entry.config) for entry in deployed.driver.entries)
 
 
 def test_an_abort_takes_everything_back(deployed: Any) -> None:

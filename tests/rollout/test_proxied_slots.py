@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rightsizing.errors import ConfigError
+from rightsizing.errors import ConfigError, StackError, UpdateFailed
 from rightsizing.model.declaration import parse_declaration
 from rightsizing.model.facts import ContainerFacts
 from rightsizing.model.release import Release
@@ -246,6 +246,19 @@ def test_a_slot_that_is_removed_has_no_weight_any_more(world: Any) -> None:
     world.haproxy.running = frozenset(Slot)
     world.update(slots(Slot.B, None, 100), {Slot.B})
     assert world.seen_by_update == {Slot.A: 0, Slot.B: 100}
+
+
+def test_weights_that_do_not_follow_are_a_failed_update(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stack was changed by then, so it must not look as if nothing was started."""
+
+    def refused(_self: ProxiedContainers) -> None:
+        raise StackError("HAProxy does not answer")
+
+    monkeypatch.setattr(ProxiedContainers, "follow_all", refused)
+    with pytest.raises(UpdateFailed, match=r"was updated, but not the weights.*does not answer"):
+        world.update(slots(Slot.B, 100, 0), {Slot.A, Slot.B})
 
 
 def test_going_back_to_a_slot_that_is_gone_leaves_nobody_without_a_server(world: Any) -> None:

@@ -94,6 +94,29 @@ def test_what_was_left_is_quarantined_and_marked(world: World) -> None:
         world.apply()
 
 
+def test_a_rollback_buys_nothing(world: World) -> None:
+    """A confirmation that no update has seen is withdrawn before the update, and that is said."""
+    at_phase1(world)
+    world.confirm_purchase()
+    said: list[str] = []
+    assert world.rollback(say=said.append).exit_code == 0
+    assert any("the confirmation is withdrawn" in sentence for sentence in said)
+    declared = world.file().declaration().commitments
+    assert declared.confirmed is None
+    assert not declared.empty
+    assert "confirmed" not in str(world.driver.entries[-1].config)
+
+
+def test_what_may_be_bought_stays_in_the_program(world: World) -> None:
+    """An update saw the confirmation, so a rollback must not take the purchase out again."""
+    world.apply()
+    world.confirm_purchase()
+    world.plan(world.phase1())
+    world.apply()
+    assert world.rollback().exit_code == 0
+    assert world.file().declaration().commitments.confirmed is not None
+
+
 def test_a_second_rollback_does_not_return_to_the_bad_release(world: World) -> None:
     """No ping-pong: what was rolled back is never a target."""
     at_phase1(world)

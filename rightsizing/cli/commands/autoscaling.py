@@ -15,6 +15,7 @@ from rightsizing.errors import ConfigError
 from rightsizing.report import terminal
 from rightsizing.report.scalingpage import scaling_json, scaling_page
 
+_MOST_USD_PER_HOUR = 100_000  # of one instance
 METRICS = {"cpu": CORES, "requests": REQUESTS}
 
 
@@ -125,6 +126,9 @@ def _price(text: str | None) -> Decimal | None:
         price = Decimal(text)
     except InvalidOperation:
         price = Decimal(-1)
-    if not price.is_finite() or price <= 0:
-        raise ConfigError(f"--usd-per-hour {text!r} must be an amount above 0, such as 0.096")
+    if not price.is_finite() or not 0 < price <= _MOST_USD_PER_HOUR:
+        raise ConfigError(
+            f"--usd-per-hour {text[:40]!r} must be an amount above 0 and at most "
+            f"{_MOST_USD_PER_HOUR:,}, such as 0.096"
+        )
     return price

@@ -11,7 +11,7 @@ import click
 from rightsizing.catalog.cachenodes import CacheEngine
 from rightsizing.cli.cachinginput import read_access_log
 from rightsizing.cli.session import Session
-from rightsizing.cli.writing import write_cache
+from rightsizing.cli.writing import require_stack, write_cache
 from rightsizing.decide.caching.batching import batching_ladder
 from rightsizing.decide.caching.redisinfo import parse_info
 from rightsizing.decide.caching.verdict import CacheSetting, CacheTerms, CacheVerdict, judge_cache
@@ -22,6 +22,8 @@ from rightsizing.report.cachingpage import caching_json, caching_page, redis_jso
 from rightsizing.report.jsonview import plain
 
 _BYTES_PER_MIB = 1024**2
+_LARGEST = 1e12  # seconds or bytes
+_LARGEST_USD_PER_CALL = 1_000_000
 _CONTAINER_SHARE = 0.75  # of a container's memory that maxmemory takes
 
 
@@ -92,24 +94,25 @@ def cache(
         return
     assert path is not None
     for option, value in (("--ttl", ttl_s), ("--value-bytes", value_bytes)):
-        if not 0 < value < math.inf:
-            raise ConfigError(f"{option} {value:g} must be above 0")
+        if not 0 < value <= _LARGEST:
+            raise ConfigError(f"{option} {value:g} must be above 0 and at most {_LARGEST:g}")
     for option, count in (("--nodes", nodes), ("--batch", batch)):
         if count < 1:
             raise ConfigError(f"{option} {count} must be at least 1")
+    require_stack(session, write)
     log = read_access_log(path, value_bytes)
     terms = CacheTerms(ttl_s, _price(usd_per_call), region, CacheEngine(engine), nodes)
     verdict = judge_cache(log, terms)
     batches = batching_ladder(log.seconds, batch) if batch > 1 and log.accesses else ()
     configs = None if not isinstance(verdict.best, CacheSetting) else cache_configs(verdict, terms)
-    session.show(
-        terminal.renderable(caching_page(verdict, batches)),
-        caching_json(verdict, batches, None if configs is None else plain(configs)),
-    )
     if write and configs is None:
         session.remark("nothing to write: no cache pays")
     elif write and configs is not None:
         write_cache(session, name, configs)
+    session.show(
+        terminal.renderable(caching_page(verdict, batches)),
+        caching_json(verdict, batches, None if configs is None else plain(configs)),
+    )
 
 
 def cache_configs(verdict: CacheVerdict, terms: CacheTerms) -> dict[str, CacheConfig]:
@@ -143,8 +146,10 @@ def _price(text: str | None) -> Decimal | None:
         price = Decimal(text)
     except InvalidOperation:
         price = Decimal("NaN")
-    if not price.is_finite() or price < 0:
-        raise ConfigError(f"--usd-per-call {text[:40]} must be a number of at least 0")
+    if not price.is_finite() or not 0 <= price <= _LARGEST_USD_PER_CALL:
+        raise ConfigError(
+            f"--usd-per-call {text[:40]} must be a number of 0 to {_LARGEST_USD_PER_CALL:,}"
+        )
     return price
 
 

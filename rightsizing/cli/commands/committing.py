@@ -11,7 +11,7 @@ from rightsizing.cli.committing import clients_of, market_of, prices_of, replays
 from rightsizing.cli.live import now
 from rightsizing.cli.progress import progress_bar
 from rightsizing.cli.session import PARTIAL_DATA_EXIT_CODE, Session
-from rightsizing.cli.writing import write_commitments
+from rightsizing.cli.writing import refuse_overwriting, require_stack, write_commitments
 from rightsizing.decide.commitments.advice import CommitmentAdvice, advise
 from rightsizing.decide.commitments.mixture import best_mixture
 from rightsizing.decide.commitments.portfolio import Wishes
@@ -96,6 +96,8 @@ def recommend(
     Without USAGE the last 14 days of Cost Explorer are read, too few for advice: give an export.
     Reservations come with the command that buys them.
     """
+    require_stack(session, write)
+    refuse_overwriting("--out", plan_file, usage, offers_file)
     rule = PurchaseRule(loss_aversion, term_years=int(term))
     with progress_bar(session) as listener:
         listener(Progress("reading usage", 0, 2))
@@ -122,12 +124,12 @@ def recommend(
     if plan_file is not None:
         plan_file.write_text(plan.model_dump_json(indent=2) + "\n", encoding="utf-8")
         session.remark(f"wrote {plan_file}")
+    if write:
+        write_commitments(session, plan)
     session.show(
         terminal.renderable(commitmentpage.commitment_page(advice, peer)),
         commitmentpage.commitment_json(advice, plan, peer),
     )
-    if write:
-        write_commitments(session, plan)
     return PARTIAL_DATA_EXIT_CODE if peer is not None and peer.failures else 0
 
 
@@ -238,6 +240,7 @@ def mix(
 @click.pass_obj
 def offers(session: Session, usage: Path | None, offers_file: Path) -> None:
     """Read from AWS what is on offer for the types in use, and what is held, into a file."""
+    refuse_overwriting("--out", offers_file, usage)
     with progress_bar(session) as listener:
         listener(Progress("reading usage", 0, 2))
         read, _ = usage_of(session, usage)

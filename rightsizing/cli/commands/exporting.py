@@ -8,11 +8,12 @@ from contextlib import ExitStack
 
 import click
 
+from rightsizing.cli.finite import FiniteRange
 from rightsizing.cli.monitorpublishing import METRICS_PATH, METRICS_PORT, PORT
 from rightsizing.cli.monitorsources import monitor_memory, reading_sources
 from rightsizing.cli.session import Session
 from rightsizing.cli.sizingfigures import figures_cache
-from rightsizing.errors import RightsizingError
+from rightsizing.errors import ConfigError, RightsizingError
 from rightsizing.monitor.exporter import CONTENT_TYPE, ExportedState, metrics_page
 from rightsizing.monitor.figures import FiguresCache
 from rightsizing.monitor.localserver import LocalServer, Page
@@ -40,7 +41,10 @@ _PATIENCE_S = 600.0
 )
 @click.option("--once", is_flag=True, help="Print the metrics and end.")
 @click.option(
-    "--for", "seconds", type=float, help="Stop after this many seconds.  [default: Ctrl-C]"
+    "--for",
+    "seconds",
+    type=FiniteRange(min=0),
+    help="Stop after this many seconds.  [default: Ctrl-C]",
 )
 @click.pass_obj
 def exporter(
@@ -57,6 +61,8 @@ def exporter(
     Workloads are looked at whenever the page is asked for. `rightsize monitor --export PORT` serves
     the same from the monitor's own rounds. What is not known is left out of the page.
     """
+    if once and session.as_json:
+        raise ConfigError("--once prints the metrics in Prometheus' own format; leave out --json")
     sources = reading_sources(session, watch_docker, groups, pages)
     exported = _Exported(sources, figures_cache(session), monitor_memory(session))
     if once:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 import click
 import numpy as np
 
+from rightsizing.cli.finite import FiniteRange
 from rightsizing.cli.loadview import load_json, load_text
 from rightsizing.cli.progress import progress_bar
 from rightsizing.cli.session import PARTIAL_DATA_EXIT_CODE, Session
@@ -33,6 +35,8 @@ EXIT_CODES = {
     LoadVerdict.INCONCLUSIVE: PARTIAL_DATA_EXIT_CODE,
     LoadVerdict.INTERRUPTED: 130,
 }
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
+_LINE_ENDS = frozenset("\r\n\0")
 _DAYS = 14  # of measurements that normal volume is taken from
 _DAY_MS = 86_400_000
 
@@ -49,54 +53,56 @@ _DAY_MS = 86_400_000
 @click.option("--workload", help="Take normal volume from what was measured of this workload.")
 @click.option(
     "--multiple",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=2.0,
     show_default=True,
     help="Drive so many times the normal volume.",
 )
 @click.option(
     "--duration",
-    type=click.FloatRange(min=1),
+    type=FiniteRange(min=1),
     default=60.0,
     show_default=True,
     help="Measured seconds of each target.",
 )
 @click.option(
     "--warm-up",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=5.0,
     show_default=True,
     help="Seconds sent before, and not measured.",
 )
 @click.option(
     "--block",
-    type=click.FloatRange(min=0.1),
+    type=FiniteRange(min=0.1),
     default=2.0,
     show_default=True,
     help="Seconds of a turn; intervals come from comparing turns.",
 )
 @click.option(
     "--margin",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=MARGIN * 100,
     show_default=True,
     help="How much worse the new p50, p99 and throughput may be, %.",
 )
 @click.option(
     "--error-margin",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=ERROR_MARGIN * 100,
     show_default=True,
     help="How many more requests may fail at the new target, % of all.",
 )
-@click.option("--max-p99", type=float, help="Most 99th percentile allowed, ms.")
-@click.option("--max-errors", type=float, help="Most failed requests allowed, % of all.")
+@click.option("--max-p99", type=FiniteRange(min=0), help="Most 99th percentile allowed, ms.")
+@click.option(
+    "--max-errors", type=FiniteRange(min=0), help="Most failed requests allowed, % of all."
+)
 @click.option("--method", default="GET", show_default=True, help="HTTP method.")
 @click.option("--header", multiple=True, help="NAME: VALUE; may be given several times.")
 @click.option("--body", help="Text to send with each request.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=10.0,
     show_default=True,
     help="Seconds until a request counts as failed.",
@@ -108,7 +114,13 @@ _DAY_MS = 86_400_000
     show_default=True,
     help="How requests follow each other.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Of moments and intervals.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Of moments and intervals.",
+)
 @click.option("--no-record", is_flag=True, help="Keep nothing beside the stack's records.")
 @click.pass_obj
 def load(
@@ -141,6 +153,9 @@ def load(
     nothing is shown, with 130 after Ctrl-C, which still gives the report so far.
     """
     urls = _urls(target, compare)
+    headers = _headers(header)
+    if not _TOKEN.fullmatch(method):
+        raise ConfigError(f"--method {method[:40]!r} must be a word of letters, such as POST")
     normal_rps = _normal(session, rate, workload)
     rng = np.random.default_rng(seed)
     blocks = max(math.ceil(duration / block), 1) * len(urls)
@@ -161,7 +176,7 @@ def load(
     request = Request(
         urls,
         method=method.upper(),
-        headers=_headers(header),
+        headers=headers,
         body=None if body is None else body.encode(),
         timeout_s=timeout,
     )
@@ -196,8 +211,9 @@ def _headers(given: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for line in given:
         name, colon, value = line.partition(":")
-        if not colon or not name.strip():
-            raise ConfigError(f"--header {line!r} must look like 'NAME: VALUE'")
+        valid = _TOKEN.fullmatch(name.strip()) and not _LINE_ENDS & set(value)
+        if not colon or not valid:
+            raise ConfigError(f"--header {line[:80]!r} must look like 'NAME: VALUE', on one line")
         found[name.strip()] = value.strip()
     return found
 

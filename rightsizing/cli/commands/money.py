@@ -10,6 +10,7 @@ import click
 from rightsizing.cli.deciding import make_plan
 from rightsizing.cli.moneyinput import applied_of, daily_costs, day_of, read_steps, units_of
 from rightsizing.cli.session import Session
+from rightsizing.cli.writing import refuse_overwriting
 from rightsizing.errors import ConfigError
 from rightsizing.measure.chargefile import read_charges
 from rightsizing.model.base import NoData
@@ -76,6 +77,9 @@ def money(
     given = [name for name, value in needs_bill.items() if value]
     if bill is None and given:
         raise ConfigError(f"{given[0]} needs a bill; give a billing export")
+    if month is not None and steps_file is None:
+        raise ConfigError("--month is the month that --steps save from; give --steps")
+    refuse_overwriting("--focus", focus_file, bill, steps_file)
     if bill is not None and case_file is not None:
         raise ConfigError("a case brings its own bill; give BILL or --case, one of them")
     if case_file is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
-import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ import click
 from rich.live import Live
 from rich.table import Table
 
+from rightsizing.cli.finite import FiniteRange
 from rightsizing.cli.monitorpublishing import PAGE_PORT, PORT, publish
 from rightsizing.cli.monitorsources import (
     alert_rules,
@@ -32,6 +33,9 @@ from rightsizing.monitor.notification import Notifier
 from rightsizing.monitor.outbox import Outbox
 from rightsizing.monitor.prometheusrules import rule_file
 from rightsizing.monitor.rulebook import distinct_rules
+from rightsizing.monitor.silence import LONGEST_DAYS
+
+_AT_REST = "no alert is pending, firing or without data"
 
 
 @click.group(
@@ -67,7 +71,10 @@ from rightsizing.monitor.rulebook import distinct_rules
     help=f"Serve the live page on this machine's port.  [default: {PAGE_PORT}]",
 )
 @click.option(
-    "--for", "seconds", type=float, help="Stop after this many seconds.  [default: Ctrl-C]"
+    "--for",
+    "seconds",
+    type=FiniteRange(min=0),
+    help="Stop after this many seconds.  [default: Ctrl-C]",
 )
 @click.pass_context
 def monitor(
@@ -124,8 +131,7 @@ def monitor(
 
         watching.listener = listen
         stack.callback(watching.close)
-        end = None if seconds is None else time.monotonic() + seconds
-        rounds = watching.run(keep_on=lambda: end is None or time.monotonic() < end)
+        rounds = watching.run(for_s=math.inf if seconds is None else seconds)
     session.remark(f"{rounds} rounds")
     return 0 if show.complete else PARTIAL_DATA_EXIT_CODE
 
@@ -157,6 +163,7 @@ def alerts(session: Session) -> int:
     state, problem = monitor_memory(session).state()
     if problem:
         session.remark(problem)
+    nothing = "what the monitor kept cannot be read" if problem else _AT_REST
     table = Table("workload", "rule", "phase", "value", "since (UTC)")
     for item in state.board.alerts:
         since = datetime.fromtimestamp(item.state.since_ms / 1000, UTC)
@@ -165,10 +172,10 @@ def alerts(session: Session) -> int:
             item.key.workload, item.key.rule, item.state.phase.value, value, f"{since:%F %T}"
         )
     session.show(
-        table if state.board.alerts else "no alert is pending, firing or without data",
+        table if state.board.alerts else nothing,
         state.board.model_dump(mode="json")["alerts"],
     )
-    return 0
+    return PARTIAL_DATA_EXIT_CODE if problem else 0
 
 
 @monitor.group("silence", epilog="Example: rightsize monitor silence list")
@@ -182,7 +189,13 @@ def silence() -> None:
 )
 @click.option("--rule", default="*", show_default=True, help="Rule name, with * and ?.")
 @click.option("--workload", default="*", show_default=True, help="Workload key, with * and ?.")
-@click.option("--hours", type=float, default=1.0, show_default=True, help="How long.")
+@click.option(
+    "--hours",
+    type=FiniteRange(min=0, max=24 * LONGEST_DAYS),
+    default=1.0,
+    show_default=True,
+    help="How long.",
+)
 @click.option("--reason", required=True, help="Why, for whoever finds it.")
 @click.pass_obj
 def silence_add(session: Session, rule: str, workload: str, hours: float, reason: str) -> int:
@@ -212,7 +225,7 @@ def silence_list(session: Session) -> int:
     session.show(
         table if found.items else "nothing is silenced", found.model_dump(mode="json")["items"]
     )
-    return 0
+    return PARTIAL_DATA_EXIT_CODE if problem else 0
 
 
 @silence.command("remove", epilog="Example: rightsize monitor silence remove 1")

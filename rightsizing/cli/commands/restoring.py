@@ -17,7 +17,6 @@ from rightsizing.cli.stackview import (
     stack_status,
     way_back,
 )
-from rightsizing.cli.writing import withhold_purchase
 from rightsizing.errors import ConfigError
 from rightsizing.model.base import NoData
 from rightsizing.report import jsonview, terminal
@@ -44,7 +43,6 @@ def rollback(session: Session, to: str | None, reason: str, yes: bool) -> int:
     """
     require_no_running_rollout(session.stack)
     driver = session.driver
-    withhold_purchase(session)
     before = sizing_before(session)
 
     def confirm(plan: RollbackPlan) -> bool:

@@ -12,7 +12,7 @@ from rightsizing.catalog.catalog import Catalog
 from rightsizing.catalog.lambdarates import lambda_rates
 from rightsizing.cli.serverlessinput import read_components
 from rightsizing.cli.session import Session
-from rightsizing.cli.writing import images_by_name, write_jobs
+from rightsizing.cli.writing import images_by_name, require_stack, write_jobs
 from rightsizing.decide.serverless.breakeven import BurstBreakEven, burst_break_even
 from rightsizing.decide.serverless.choice import (
     FARGATE_START_SECONDS,
@@ -96,6 +96,7 @@ def serverless(
         raise ConfigError("--image is for --write")
     if not 0 < idle_seconds < math.inf:
         raise ConfigError(f"--idle-seconds {idle_seconds:g} must be above 0")
+    require_stack(session, write)
     catalog = session.catalog
     known = tuple(Architecture(item) for item in architectures)
     offer = Offer(
@@ -117,12 +118,12 @@ def serverless(
         "On arm the durations of x86 are assumed; measure before moving.",
         "Requests to gateways, queues, logs and traffic are not in these figures.",
     )
+    if write:
+        write_jobs(session, decided, images_by_name(images))
     session.show(
         terminal.renderable(serverless_page(choices, bursts, notes)),
         serverless_json(choices, bursts, plain(decided), notes),
     )
-    if write:
-        write_jobs(session, decided, images_by_name(images))
 
 
 def functions(choices: Sequence[ComponentChoice]) -> ServerlessConfig:

@@ -12,7 +12,7 @@ import click
 from rightsizing.cli.progress import progress_bar
 from rightsizing.cli.session import Session
 from rightsizing.cli.tenancyinput import read_tenants
-from rightsizing.cli.writing import write_tenancy
+from rightsizing.cli.writing import refuse_overwriting, require_stack, write_tenancy
 from rightsizing.decide.tenancy.allocation import (
     Allocation,
     AllocationMethod,
@@ -141,6 +141,8 @@ def pack_tenants(
     if seed < 0:
         raise ConfigError(f"--seed {seed} must be at least 0")
     headroom = Headroom(cpu_headroom / 100, memory_headroom / 100, reserved_mib, most)
+    require_stack(session, write)
+    refuse_overwriting("--focus-out", focus_out, path, bill)
     tenants = read_tenants(path)
     types = node_types(
         session.catalog,
@@ -174,12 +176,12 @@ def pack_tenants(
             tenants, types, packing, AllocationMethod(method), (bill, focus_out), notes, seed
         )
     config = tenancy_config(packing, tenants)
+    if write:
+        write_tenancy(session, name, config, image)
     session.show(
         terminal.renderable(tenancy_page(packing, tuple(notes), allocation)),
         tenancy_json(packing, config, tuple(notes), allocation),
     )
-    if write:
-        write_tenancy(session, name, config, image)
 
 
 class _Cores:

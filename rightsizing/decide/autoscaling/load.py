@@ -23,6 +23,7 @@ MS_PER_MINUTE = 60_000
 FINE_STEP_S = 300  # up to here an interval's mean stands for its minutes
 COARSE_STEP_S = 1800  # up to here means are joined by lines; beyond, only the clock can be judged
 LEAST_DAYS = 3
+MOST_DAYS = 1_100  # three years by the minute; a longer span is a wrong date
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def load_of(
         amounts: mean over each interval, NaN where not measured.
 
     Raises TelemetryError when there is nothing to replay: no measurement, no traffic at all, fewer
-    than three days, or intervals that are no whole minutes.
+    than three days or more than MOST_DAYS, or intervals that are no whole minutes.
     """
     known = np.isfinite(amounts)
     if not known.any():
@@ -113,6 +114,11 @@ def load_of(
         raise TelemetryError(
             f"{key} has {(last - first) / MILLISECONDS_PER_DAY:.1f} days of load; choosing a "
             f"scaling policy needs at least {LEAST_DAYS}, and 14 to see two weeks"
+        )
+    if days > MOST_DAYS:
+        raise TelemetryError(
+            f"{key} spans {days:,} days, at most {MOST_DAYS:,} are replayed; one of its timestamps "
+            "is wrong, or give less"
         )
     minutes = interval_s // 60
     slots = np.full(-(-days * MINUTES_PER_DAY // minutes), np.nan)

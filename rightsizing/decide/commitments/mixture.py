@@ -90,8 +90,12 @@ def three_years(demand: Array) -> Array:
             f"the usage has too few recorded hours for three years' outlook; give at least "
             f"{WINDOW_DAYS} days"
         )
-    week = np.nanmean(window.reshape(-1, HOURS_PER_WEEK, demand.shape[1]), axis=0)
-    week = np.nan_to_num(week, nan=float(np.nanmean(window)))
+    weeks = window.reshape(-1, HOURS_PER_WEEK, demand.shape[1])
+    known = np.isfinite(weeks)
+    # An hour of the week that was never recorded takes its pool's mean, not another pool's.
+    means = np.nansum(window, axis=0) / np.maximum(np.isfinite(window).sum(axis=0), 1)
+    sums, counts = np.where(known, weeks, 0.0).sum(axis=0), known.sum(axis=0)
+    week = np.where(counts > 0, sums / np.maximum(counts, 1), means)
     yearly = np.stack(
         [part.mean(axis=1) for part in np.array_split(outlook.multipliers, YEARS, axis=1)], axis=1
     )

@@ -24,6 +24,7 @@ from rightsizing.model.hourlyusage import Array
 from rightsizing.model.offer import HOURS_PER_YEAR
 from rightsizing.units import MONTHS_PER_YEAR
 
+_MOST_RISK_WEIGHT, _MOST_COST_OF_CAPITAL = 1_000.0, 10.0
 WHOLE_GAP = 1e-3  # of the cost: whole reservations are searched no further
 
 
@@ -54,10 +55,20 @@ class Wishes:
     hourly_budget_usd: float = float("inf")
 
     def __post_init__(self) -> None:
-        if not 0 < self.tail <= 1 or self.risk_weight < 0 or self.cost_of_capital <= -1:
+        if (
+            not 0 < self.tail <= 1
+            or not 0 <= self.risk_weight <= _MOST_RISK_WEIGHT
+            or not -1 < self.cost_of_capital <= _MOST_COST_OF_CAPITAL
+        ):
             raise ConfigError(
                 f"tail {self.tail:g} must be above 0 and at most 1, risk weight "
-                f"{self.risk_weight:g} 0 or more, cost of capital {self.cost_of_capital:g} above -1"
+                f"{self.risk_weight:g} 0 to {_MOST_RISK_WEIGHT:g}, cost of capital "
+                f"{self.cost_of_capital:g} above -1 and at most {_MOST_COST_OF_CAPITAL:g} a year"
+            )
+        if not (self.upfront_budget_usd >= 0 and self.hourly_budget_usd >= 0):
+            raise ConfigError(
+                f"budgets of ${self.upfront_budget_usd:g} upfront and "
+                f"${self.hourly_budget_usd:g} an hour must be at least 0"
             )
 
 

@@ -27,6 +27,7 @@ REQUIRED_COLUMNS = ("BilledCost", "EffectiveCost", "BillingCurrency")
 ALLOCATED_COLUMNS = (
     "AllocatedMethodId", "AllocatedMethodDetails", "AllocatedResourceId", "AllocatedResourceName",
 )  # fmt: skip
+_LARGEST_CHARGE = 10**12  # of any currency; beyond is a wrong unit
 _SMALLEST_UNIT = Decimal("1e-12")
 
 
@@ -66,6 +67,8 @@ def check_charges(
         raise BadTrace(
             f"{name} mixes the currencies {', '.join(currencies)}; split each currency by itself"
         )
+    if not currencies[0].strip():
+        raise BadTrace(f"{name} names no currency; fill in BillingCurrency")
     for number, row in enumerate(rows, start=1):
         for column in SUMMED_COLUMNS:
             try:
@@ -75,6 +78,11 @@ def check_charges(
             if value is not None and not value.is_finite():
                 raise BadTrace(
                     f"{name} row {number}: {column} {row[column][:40]!r} is no number; correct it"
+                )
+            if value is not None and abs(value) > _LARGEST_CHARGE:
+                raise BadTrace(
+                    f"{name} row {number}: {column} {row[column][:40]} is beyond "
+                    f"{_LARGEST_CHARGE:,}; correct it"
                 )
         if row.get("AllocatedMethodId"):
             raise BadTrace(
