@@ -13,6 +13,7 @@ from rightsizing.cli.canarybacktesting import (
     read_past,
     try_judge,
 )
+from rightsizing.cli.finite import FiniteRange
 from rightsizing.cli.progress import progress_bar
 from rightsizing.cli.session import Session
 from rightsizing.errors import PlanRejected
@@ -99,19 +100,19 @@ def explain(
 )
 @click.option(
     "--latency-bound-ms",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     help="With --cloudwatch: a request that takes longer is slow.",
 )
 @click.option(
     "--alpha",
-    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
+    type=FiniteRange(0, 0.5, min_open=True, max_open=True),
     default=POLICY.alpha_harm,
     show_default=True,
     help="False roll-backs of a whole rollout, at most.",
 )
 @click.option(
     "--margin",
-    type=click.FloatRange(1, min_open=True),
+    type=FiniteRange(1, 100, min_open=True),
     default=POLICY.margin,
     show_default=True,
     help="A canary this much worse is not let in.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 from rich.table import Table
 
@@ -22,6 +24,7 @@ from rightsizing.stack.driver import StackRef
 from rightsizing.stack.durable import replace_file
 from rightsizing.stack.yamltext import edit_mapping
 
+_STACK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 NO_MIRROR_EXIT_CODE = 2  # as ConfigError
 _NEW_FILE = "# Mirrors stack {stack}; written by `rightsize staging`.\nconfig: {{}}\n"
 
@@ -37,6 +40,11 @@ def staging(session: Session, name: str, check: bool) -> int:
     there: region, network, images, addresses of proxies, tags, and how far it has got. Secrets
     cannot be copied and have to be set there.
     """
+    if not _STACK_NAME.fullmatch(name):
+        raise ConfigError(
+            f"--name {name[:40]!r} is no name of a stack; give 1 to 100 letters, digits, '.', '_' "
+            "or '-', beginning with a letter or digit"
+        )
     if name == session.stack_name:
         raise ConfigError(f"stack {name} cannot mirror itself; give --stack or --name")
     mirror = StackRef(session.project_dir, session.stack.project, name)
