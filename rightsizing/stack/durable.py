@@ -23,9 +23,12 @@ def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None
     A symbolic link is followed: its target is replaced, the link stays.
 
     Raises:
-        StackError: the content could not be written; the old file is as it was.
+        StackError: the content could not be written, or ``path`` is a device, a pipe or a folder,
+            which a rename would take the place of; what was there is as it was.
     """
     target = path.resolve()
+    if target.exists() and not target.is_file():
+        raise StackError(f"{path} is no ordinary file and was left alone; name another")
     try:
         if mode is None:
             mode = target.stat().st_mode & 0o7777 if target.exists() else 0o644

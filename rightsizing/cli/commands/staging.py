@@ -47,6 +47,11 @@ def staging(session: Session, name: str, check: bool) -> int:
         )
     if name == session.stack_name:
         raise ConfigError(f"stack {name} cannot mirror itself; give --stack or --name")
+    if name.startswith("prod") and not check:
+        raise ConfigError(
+            f"--name {name}: a stack whose name begins with prod is production and is not written "
+            "over; give another name, for instance staging"
+        )
     mirror = StackRef(session.project_dir, session.stack.project, name)
     changed = False if check else _write(session, mirror)
     evidence = read_staging(session.stack, name)
