@@ -19,6 +19,9 @@ from rightsizing.monitor.reading import WorkloadReading
 from rightsizing.monitor.windows import CounterPair, DownWindow, ShareWindow
 
 NOT_READ = NoData("no source told")
+FORGET_S = (
+    86_400.0  # containers come and go under names of their own; a day tells them from a fault
+)
 
 
 class AlertKey(FrozenModel):
@@ -83,8 +86,8 @@ class AlertBoard:
             (item.key.rule, item.key.workload): item.state for item in (kept or BoardState()).alerts
         }
         self._windows: dict[str, _Windows] = {}
-        self._workloads: dict[str, None] = {  # in the order they were first seen
-            workload: None for _, workload in self._states
+        self._silent_s: dict[str, float] = {  # watched time since a workload was last read
+            workload: 0.0 for _, workload in self._states
         }
 
     def evaluate(
@@ -98,14 +101,19 @@ class AlertBoard:
         """Every alert after one look, in order of workload and rule.
 
         Args:
-            readings: by workload; a workload known from before that is not among them was not read.
+            readings: by workload; a workload known from before that is not among them was not
+                read, and is forgotten when that lasts FORGET_S and no rule names it.
             at_s, elapsed_s: of a monotonic clock; ``elapsed_s`` since the previous evaluation.
             now_ms: the wall clock, for people.
         """
+        for workload, silent_s in list(self._silent_s.items()):
+            self._silent_s[workload] = silent_s + elapsed_s
+            if self._silent_s[workload] > FORGET_S and workload not in self._rules:
+                self.forget(workload)
         for workload in readings:
-            self._workloads.setdefault(workload)
+            self._silent_s[workload] = 0.0
         found = []
-        for workload in sorted(self._workloads):
+        for workload in sorted(self._silent_s):
             rules = self._rules.get(workload, self._rules.get("", ()))
             windows = self._windows.get(workload)
             if windows is None:
@@ -128,7 +136,7 @@ class AlertBoard:
 
     def forget(self, workload: str) -> None:
         """Drop a workload that was taken away on purpose; its alerts are gone with it."""
-        self._workloads.pop(workload, None)
+        self._silent_s.pop(workload, None)
         self._windows.pop(workload, None)
         for key in [key for key in self._states if key[1] == workload]:
             del self._states[key]

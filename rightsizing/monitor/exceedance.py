@@ -63,6 +63,11 @@ class ExceedanceBook:
                 }
             )
 
+    def drop(self, workloads: Iterable[str]) -> None:
+        """Forget the counts of these workloads; one that was never counted is no fault."""
+        for workload in workloads:
+            self._counted.pop(workload, None)
+
     def of(self, workload: str) -> ObservedExceedance | None:
         """What was counted; None: never watched."""
         return self._counted.get(workload)

@@ -73,6 +73,9 @@ class LiveState:
             self._round, self._figures, self._observed = found, figures, dict(observed)
             for workload, reading in found.readings.items():
                 self._note(workload, reading, found.now_ms)
+            known = {alert.workload for alert in found.alerts}  # less what the board has forgotten
+            for workload in [key for key in self._history if key not in known]:
+                del self._history[workload], self._filled[workload]
             for message in found.told:
                 self._news.append({"at_ms": message.at_ms, "text": message.sentence})
 

@@ -58,6 +58,7 @@ class Monitor:
     _pending: dict[str, Future[Readings]] = field(default_factory=dict)
     _last_s: float | None = None
     _rounds: int = 0
+    _known: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not 1 <= self.interval_s <= 300:
@@ -96,6 +97,9 @@ class Monitor:
         self._last_s = at_s
         alerts = self.board.evaluate(readings, at_s=at_s, elapsed_s=elapsed_s, now_ms=now_ms)
         self.exceedance.add(readings, self.applied_sizes(), elapsed_s=elapsed_s)
+        known = frozenset(alert.workload for alert in alerts)
+        self.exceedance.drop(self._known - known)  # what the board has forgotten just now
+        self._known = known
         silences, problem = self.memory.silences()
         if problem:
             problems.append(problem)

@@ -124,6 +124,21 @@ def test_a_workload_taken_away_is_forgotten() -> None:
     assert board.kept() == BoardState()
 
 
+def test_a_workload_silent_for_a_day_is_forgotten_unless_a_rule_names_it() -> None:
+    """Both were read once; a day later only the one with rules of its own is still told of."""
+    own = AlertRule(name="Own", indicator=Indicator.CPU_RATIO, above=0.9)
+    board = AlertBoard({"": default_rules(), "named": [own]}, interval_s=STEP_S)
+    readings = {key: WorkloadReading(key, cpu_ratio=0.5) for key in ("named", "passing")}
+    board.evaluate(readings, at_s=0, elapsed_s=0, now_ms=0)
+    seen = set()
+    for hour in range(1, 26):
+        alerts = board.evaluate({}, at_s=hour * 3600.0, elapsed_s=3600, now_ms=0)
+        seen = {alert.workload for alert in alerts}
+        if hour == 24:  # not more than a day yet
+            assert seen == {"named", "passing"}
+    assert seen == {"named"}
+
+
 def test_own_rules_replace_the_common_ones() -> None:
     """A workload with rules of its own has only those."""
     own = AlertRule(name="Own", indicator=Indicator.CPU_RATIO, above=0.1)
