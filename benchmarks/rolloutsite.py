@@ -148,6 +148,13 @@ class RolloutSite:
             for slot in fact.slots
         ]
 
+    def serving(self) -> list[Any]:
+        """Facts with two instances where more run: a canary is supplied by the load it meets."""
+        return [
+            (slot, tuple((kind, min(count, 2)) for kind, count in types), weight)
+            for slot, types, weight in self.facts()
+        ]
+
     def orphans(self) -> tuple[Any, ...]:
         """Whatever carries the stack's tags and is in no state."""
         return TagSweep(self.driver, self.stack, self.aws).find()

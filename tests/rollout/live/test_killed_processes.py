@@ -89,7 +89,7 @@ def test_the_controller_is_killed(own_site: Any, rolloutsite: Any) -> None:
     assert ("step_applied", "weight-50") not in events(site)
     result = resume_rollout(site.run(), rollout_ids(site.stack.record_dir)[-1])
     assert result.outcome is RolloutOutcome.FINISHED, result.sentence
-    assert site.facts() == NEW_SERVES
+    assert site.serving() == NEW_SERVES
     assert site.orphans() == ()
     assert site.driver.pending_operations(site.stack) == ()
 

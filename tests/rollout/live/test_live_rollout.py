@@ -38,7 +38,7 @@ def test_a_sufficient_size_is_promoted(site: Any, rolloutsite: Any) -> None:
     release = rolloutsite.release_of(rolloutsite.GOOD)
     result = start_rollout(site.run(), release, 1)
     assert (result.outcome, result.exit_code) == (RolloutOutcome.FINISHED, 0), result.sentence
-    assert site.facts() == NEW_SERVES
+    assert site.serving() == NEW_SERVES
     nothing_left(site)
     found = kinds(site, result.rollout_id)
     assert found.count("step_applied") == 5  # fill, weight-50, settled, soak, retired
@@ -115,7 +115,7 @@ def test_killed_at_every_step_and_resumed(
             last = [kind for kind in kinds(site, name) if kind != "resumed"][-1]
             kill_at(3 if last in AGAIN else 2, "after" if deaths % 2 else "before")
     assert result.outcome is RolloutOutcome.FINISHED, result.sentence
-    assert site.facts() == NEW_SERVES
+    assert site.serving() == NEW_SERVES
     nothing_left(site)
     found = kinds(site, result.rollout_id)
     fresh = [kind for kind in found if kind != "resumed"]
