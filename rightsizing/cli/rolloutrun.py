@@ -43,13 +43,11 @@ from rightsizing.rollout.looks import LookReader
 from rightsizing.rollout.orphans import TagSweep
 from rightsizing.rollout.prospect import BAKE_LOOKS, Judgement, judgement_of
 from rightsizing.rollout.proxied import ProxiedContainers
-from rightsizing.rollout.proxieddriver import ProxiedDriver
 from rightsizing.rollout.readiness import Conditions
 from rightsizing.rollout.run import LookSource, RolloutRun, WatchedFleet
 from rightsizing.rollout.servedload import read_served_load
 from rightsizing.rollout.stages import Stage, moving_fleets
 from rightsizing.stack.clock import Clock
-from rightsizing.stack.driver import StackDriver
 from rightsizing.stack.livefacts import Scope
 
 SIMULATED_KILLS = ("Rightsizing/Simulated", "OomKills")  # the local cloud's own metric
@@ -97,12 +95,6 @@ class RolloutSetup:
         if not any(item.proxy is not None for item in declared):
             return None
         return ProxiedContainers(self.session.stack, connect)
-
-    @cached_property
-    def driver(self) -> StackDriver:
-        """The stack's driver, its proxies following."""
-        driver = self.session.driver
-        return driver if self.proxies is None else ProxiedDriver(driver, self.proxies)
 
     @cached_property
     def simulated(self) -> bool:
@@ -188,7 +180,7 @@ class RolloutSetup:
         if self.started is not None:
             bounds = dict(self.started.latency_bounds_s)
         return RolloutRun(
-            driver=self.driver,
+            driver=self.session.driver,
             stack=session.stack,
             read=facts_reader(session),
             watch=lambda key: self._watch(key, cores, bounds.get(key)),
@@ -206,7 +198,7 @@ class RolloutSetup:
             solo=lambda key: self.alone(key, cores),
             let_in=options.let_in,
             sweep=TagSweep(
-                self.driver,
+                self.session.driver,
                 session.stack,
                 self.aws if self.uses_aws else None,
                 connect if self.declaration.containers else None,

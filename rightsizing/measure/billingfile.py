@@ -62,7 +62,7 @@ def read_billing(path: Path) -> BilledUsage:
 
     Raises BadTrace naming the file and what is wrong with it.
     """
-    files = _files(path)
+    files = billing_files(path)
     connection = duckdb.connect()
     try:
         source = _source(connection, files)
@@ -86,7 +86,8 @@ def read_billing(path: Path) -> BilledUsage:
     return found
 
 
-def _files(path: Path) -> list[Path]:
+def billing_files(path: Path) -> list[Path]:
+    """The file itself, or every billing file below a folder. Raises BadTrace without any."""
     if not path.exists():
         raise BadTrace(f"there is no file or folder {path}")
     if not path.is_dir():

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from rightsizing.errors import BadTrace
-from rightsizing.measure.billingfile import SUFFIXES, quoted
+from rightsizing.measure.billingfile import billing_files, quoted
 from rightsizing.measure.chargecolumns import MONEY, ChargeColumns, charge_fields
 from rightsizing.model.charge import Charge, ChargeCategory
 from rightsizing.units import format_usd
@@ -47,7 +47,7 @@ def read_charges(path: Path, tag: str = "workload", *, by_day: bool = False) -> 
     Raises BadTrace naming the file and what is wrong: no known columns, no rows, an amount that is
     no number, a line without a date, several currencies or one other than USD.
     """
-    files = _files(path)
+    files = billing_files(path)
     connection = duckdb.connect()
     try:
         columns = _read(connection, files)
@@ -60,17 +60,6 @@ def read_charges(path: Path, tag: str = "workload", *, by_day: bool = False) -> 
     finally:
         connection.close()
     return _assemble(rows, str(path), f"{path.name} ({kind})")
-
-
-def _files(path: Path) -> list[Path]:
-    if not path.exists():
-        raise BadTrace(f"there is no file or folder {path}")
-    if not path.is_dir():
-        return [path]
-    found = sorted(one for one in path.rglob("*") if one.name.endswith(SUFFIXES))
-    if not found:
-        raise BadTrace(f"the folder {path} holds no file ending in {', '.join(SUFFIXES)}")
-    return found
 
 
 def _read(connection: duckdb.DuckDBPyConnection, files: list[Path]) -> ChargeColumns:

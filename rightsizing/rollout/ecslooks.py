@@ -16,9 +16,8 @@ from rightsizing.model.update import Json
 from rightsizing.model.workload import WORKLOAD_TAG
 from rightsizing.rollout.looks import ArmMetrics, LookReader
 from rightsizing.stack.livefacts import SLOT_TAG, AwsReader, Scope
+from rightsizing.stack.liveservice import live_services
 from rightsizing.units import CPU_UNITS_PER_VCPU
-
-SERVICES_PER_CALL = 10  # ECS: DescribeServices takes up to 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +34,10 @@ class SlotService:
 def find_slot_services(aws: AwsReader, scope: Scope, workload: str) -> Mapping[Slot, SlotService]:
     """Services of a workload by slot, found by tags. Raises RightsizingError when AWS is silent."""
     found: dict[Slot, SlotService] = {}
-    for cluster in aws.pages("ecs", "list_clusters", "clusterArns"):
-        arns = list(aws.pages("ecs", "list_services", "serviceArns", cluster=cluster))
-        for start in range(0, len(arns), SERVICES_PER_CALL):
-            answer = aws.call(
-                "ecs",
-                "describe_services",
-                cluster=cluster,
-                services=arns[start : start + SERVICES_PER_CALL],
-                include=["TAGS"],
-            )
-            for service in answer["services"]:
-                tags = {tag["key"]: tag.get("value", "") for tag in service.get("tags", ())}
-                ours = scope.holds(tags) and tags.get(WORKLOAD_TAG) == workload
-                if ours and tags.get(SLOT_TAG) in set(Slot) and service.get("status") == "ACTIVE":
-                    found[Slot(tags[SLOT_TAG])] = _slot_service(aws, cluster, service, workload)
+    for cluster, service, tags in live_services(aws, scope):
+        ours = tags.get(WORKLOAD_TAG) == workload and service.get("status") == "ACTIVE"
+        if ours and tags.get(SLOT_TAG) in set(Slot):
+            found[Slot(tags[SLOT_TAG])] = _slot_service(aws, cluster, service, workload)
     return found
 
 

@@ -25,12 +25,13 @@ def read_services(aws: AwsReader, scope: Scope) -> tuple[ServiceFacts | Unreadab
     """Every ECS service of the stack. Raises RightsizingError when the cloud cannot be read."""
     found = [
         _facts(aws, cluster, service, tags[WORKLOAD_TAG])
-        for cluster, service, tags in _services(aws, scope)
+        for cluster, service, tags in live_services(aws, scope)
     ]
     return tuple(sorted(found, key=lambda facts: facts.workload))
 
 
-def _services(aws: AwsReader, scope: Scope) -> Iterator[tuple[str, Json, Mapping[str, str]]]:
+def live_services(aws: AwsReader, scope: Scope) -> Iterator[tuple[str, Json, Mapping[str, str]]]:
+    """Cluster, description and tags of every service of the stack that is not inactive."""
     for cluster in aws.pages("ecs", "list_clusters", "clusterArns"):
         arns = list(aws.pages("ecs", "list_services", "serviceArns", cluster=cluster))
         for start in range(0, len(arns), SERVICES_PER_CALL):
