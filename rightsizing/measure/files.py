@@ -28,7 +28,7 @@ from rightsizing.model.measurement import MeasureReport
 SOURCE = "file"
 BATCH_ROWS = 125_000
 _CSV_BLOCK_BYTES = 8 * 1024**2
-_PARQUET_MAGIC = b"PAR1"
+PARQUET_MAGIC = b"PAR1"
 # Empty cells as people write them. "NaN" is not among them: it is counted as a fault.
 _EMPTY_CELLS = ["", "NA", "N/A", "null", "NULL", "None"]
 
@@ -184,16 +184,21 @@ class _CsvTrace:
         return "skip"
 
 
-def _open(path: Path) -> _ParquetTrace | _CsvTrace:
+def leading_bytes(path: Path) -> bytes:
+    """The first bytes, by which Parquet is known. Raises BadTrace where there is no file."""
     if not path.exists():
         raise BadTrace(f"there is no file {path}")
     if path.is_dir():
         raise BadTrace(f"{path} is a folder; give one CSV or Parquet file")
     with path.open("rb") as file:
-        start = file.read(len(_PARQUET_MAGIC))
+        return file.read(len(PARQUET_MAGIC))
+
+
+def _open(path: Path) -> _ParquetTrace | _CsvTrace:
+    start = leading_bytes(path)
     if not start:
         raise BadTrace(f"{path.name} is empty")
-    return _ParquetTrace(path) if start == _PARQUET_MAGIC else _CsvTrace(path)
+    return _ParquetTrace(path) if start == PARQUET_MAGIC else _CsvTrace(path)
 
 
 @contextmanager

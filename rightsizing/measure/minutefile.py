@@ -19,13 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rightsizing.errors import BadTrace, TelemetryError
+from rightsizing.measure.files import PARQUET_MAGIC, leading_bytes
 from rightsizing.measure.tally import Tally
 from rightsizing.model.servicepast import PastRow, ServicePast, past_of
 
 SOURCE = "file"
 ALONE = "all"  # the resource of a file that names none
 MINUTE_MS = 60_000
-_PARQUET_MAGIC = b"PAR1"
 _EMPTY = frozenset({"", "na", "n/a", "null", "none"})
 _EARLIEST_S = 1e8  # March 1973: smaller numbers are counters, not times
 _MILLISECONDS_FROM = 1e11  # as seconds that is the year 5138
@@ -67,15 +67,10 @@ def read_minutes(path: Path) -> ServicePast:
 
 
 def _rows(path: Path, left_out: Tally) -> Iterator[PastRow]:
-    if not path.exists():
-        raise BadTrace(f"there is no file {path}")
-    if path.is_dir():
-        raise BadTrace(f"{path} is a folder; give one CSV or Parquet file")
-    with path.open("rb") as file:
-        start = file.read(len(_PARQUET_MAGIC))
+    start = leading_bytes(path)
     if not start:
         raise BadTrace(f"{path.name} is empty; a header line is the least it needs")
-    cells = _parquet(path, left_out) if start == _PARQUET_MAGIC else _csv(path, left_out)
+    cells = _parquet(path, left_out) if start == PARQUET_MAGIC else _csv(path, left_out)
     for place, row in cells:
         found = _row(row, place, left_out)
         if found is not None:

@@ -14,8 +14,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from rightsizing.errors import BadTrace
+from rightsizing.measure.files import PARQUET_MAGIC
 
-_PARQUET_MAGIC = b"PAR1"
 _LARGEST = 1e15  # whole numbers up to here are exact, and products of three still are dollars
 
 
@@ -75,7 +75,7 @@ def read_table(path: Path) -> TableFile:
     """Read a file whole. Raises BadTrace when it cannot be read or is no table."""
     try:
         with path.open("rb") as file:
-            parquet = file.read(4) == _PARQUET_MAGIC
+            parquet = file.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
         table = pq.read_table(path, memory_map=False) if parquet else _read_csv(path)
     except FileNotFoundError:
         raise BadTrace(f"{path} does not exist; check the path") from None
